@@ -1,0 +1,317 @@
+namespace PwWorkflows.Engine.Storage;
+
+/// <summary>The one state of a workflow instance. A check constraint in the database allows exactly these, so no two columns can contradict each other.</summary>
+public enum InstanceStatus
+{
+    /// <summary>Recorded, not started yet.</summary>
+    Pending,
+    /// <summary>A node runs it (and holds its lease), or ran it and died.</summary>
+    Running,
+    /// <summary>Waits for a bookmark, or is blocked by an incident.</summary>
+    Suspended,
+    /// <summary>Ended well.</summary>
+    Finished,
+    /// <summary>Ended by a fault; can be retried from the failed activity.</summary>
+    Faulted,
+    /// <summary>Ended by a person or by its own cancel.</summary>
+    Cancelled,
+    /// <summary>Set aside after too many nodes died while running it; only a person starts it again.</summary>
+    Parked,
+}
+
+/// <summary>A workflow instance as stored. <see cref="State"/> is opaque to the store.</summary>
+/// <param name="Id">Instance id.</param>
+/// <param name="DefinitionId">Definition over all versions.</param>
+/// <param name="DefinitionVersionId">The version that runs.</param>
+/// <param name="Version">Number of that version, from 1.</param>
+/// <param name="ContentHash">SHA-256 (upper-case hex) of the definition content the instance is pinned to.</param>
+/// <param name="Status">State of the instance.</param>
+/// <param name="CorrelationId">Business key, such as an order number.</param>
+/// <param name="Name">Display name, may be null.</param>
+/// <param name="ParentInstanceId">The instance that dispatched this one and waits for it, may be null.</param>
+/// <param name="ActivationKey">While not null no other instance may have the same (unique); set for singleton strategies, cleared when the instance ends.</param>
+/// <param name="IncidentCount">Incidents recorded so far.</param>
+/// <param name="CreatedAt">When the instance was made (UTC).</param>
+/// <param name="UpdatedAt">When it was last committed (UTC).</param>
+/// <param name="FinishedAt">When it ended (UTC), null while it lives.</param>
+/// <param name="State">Serialized execution state (UTF-8 JSON).</param>
+public sealed record InstanceRow(
+    string Id, string DefinitionId, string DefinitionVersionId, int Version, string ContentHash, InstanceStatus Status,
+    string? CorrelationId, string? Name, string? ParentInstanceId, string? ActivationKey, int IncidentCount,
+    DateTimeOffset CreatedAt, DateTimeOffset UpdatedAt, DateTimeOffset? FinishedAt, ReadOnlyMemory<byte> State);
+
+/// <summary>What a waiting instance can be found by. The full bookmark lives in the instance state.</summary>
+public sealed record BookmarkRow(string Id, string InstanceId, string Hash, string Name, string ActivityInstanceId, string? CorrelationId, DateTimeOffset CreatedAt);
+
+/// <summary>What a work item asks for.</summary>
+public enum WorkKind
+{
+    /// <summary>Start an instance whose id is already chosen (a dispatch).</summary>
+    Start,
+    /// <summary>Resume one bookmark of one instance (a stimulus that found its waiter, a timer, a child's end).</summary>
+    Resume,
+    /// <summary>Deliver a stimulus: start matching triggers and resume matching bookmarks, or wait for a bookmark.</summary>
+    Stimulus,
+    /// <summary>A due time of a scheduled trigger (Timer, Cron, StartAt): starts an instance and enqueues the next due time.</summary>
+    Trigger,
+    /// <summary>Cancel an instance.</summary>
+    Cancel,
+    /// <summary>Run again a faulted instance from its failed activity.</summary>
+    Retry,
+    /// <summary>Continue an instance whose node died or whose commit must be followed by more work.</summary>
+    Continue,
+}
+
+/// <summary>A row of the durable queue. The row is the truth; signals are hints.</summary>
+/// <param name="Id">Unique id (UUIDv7 text, "N" format), chosen by the sender; enqueuing an id twice keeps the first row.</param>
+/// <param name="Kind">What to do.</param>
+/// <param name="InstanceId">The instance concerned; null only for <see cref="WorkKind.Stimulus"/> and <see cref="WorkKind.Trigger"/>.</param>
+/// <param name="DueAt">Not before this time (UTC).</param>
+/// <param name="Payload">Opaque to the store (UTF-8 JSON).</param>
+/// <param name="Hash">Stimulus hash, for <see cref="WorkKind.Stimulus"/>.</param>
+/// <param name="CorrelationId">Business key or null.</param>
+/// <param name="OwnerKey">What the item belongs to, so that all items of it can be removed: a bookmark id for timers, "trigger:{definitionId}" for scheduled triggers.</param>
+/// <param name="Attempts">How often it was taken.</param>
+public sealed record WorkItem(
+    string Id, WorkKind Kind, string? InstanceId, DateTimeOffset DueAt, ReadOnlyMemory<byte> Payload,
+    string? Hash = null, string? CorrelationId = null, string? OwnerKey = null, int Attempts = 0);
+
+/// <summary>The right to run an instance. A commit with a token that is no longer the newest fails.</summary>
+public sealed record Lease(string InstanceId, long Token);
+
+/// <summary>One stretch of the journal, written by one commit: log entries and activity records as one blob.</summary>
+/// <param name="FirstSequence">Sequence number of the first log entry in it.</param>
+/// <param name="LastSequence">Sequence number of the last log entry in it.</param>
+/// <param name="Entries">UTF-8 JSON, opaque to the store.</param>
+public sealed record JournalSegment(string InstanceId, long FirstSequence, long LastSequence, DateTimeOffset CreatedAt, ReadOnlyMemory<byte> Entries);
+
+/// <summary>A write of the product's own tables that must be in the same transaction as the instance's commit.</summary>
+/// <param name="Sql">One statement in the dialect of the database, with named parameters (@name).</param>
+/// <param name="Parameters">Values: string, long, int, bool, decimal, byte[], DateTimeOffset or null.</param>
+/// <param name="ExpectedRows">When given, another number of affected rows fails the commit with <see cref="CommitConflictException"/>.</param>
+public sealed record EnlistedWrite(string Sql, IReadOnlyList<KeyValuePair<string, object?>> Parameters, int? ExpectedRows = null);
+
+/// <summary>Everything one commit of one instance writes, all or nothing.</summary>
+public sealed class InstanceCommit
+{
+    /// <summary>The instance after the burst.</summary>
+    public required InstanceRow Instance { get; init; }
+    /// <summary>True when this is its first commit (insert); false for an update.</summary>
+    public bool IsNew { get; init; }
+    /// <summary>The lease under which it ran; null only for a new instance that needed none. A stale one fails the commit.</summary>
+    public Lease? Lease { get; init; }
+    /// <summary>Give the lease back in this commit. With <see cref="Lease"/> null and this false, a new lease is taken for <see cref="NodeId"/> (first commit of an instance that goes on running).</summary>
+    public bool ReleaseLease { get; init; } = true;
+    /// <summary>The node that commits.</summary>
+    public required string NodeId { get; init; }
+    /// <summary>How long a lease taken or renewed by this commit lasts.</summary>
+    public TimeSpan LeaseDuration { get; init; } = TimeSpan.FromSeconds(30);
+    /// <summary>Bookmarks made.</summary>
+    public IReadOnlyList<BookmarkRow> AddedBookmarks { get; init; } = [];
+    /// <summary>Bookmarks consumed or dropped; their timers (work items with this owner key) go too.</summary>
+    public IReadOnlyList<string> RemovedBookmarkIds { get; init; } = [];
+    /// <summary>Work to enqueue: dispatches, timers, resumptions.</summary>
+    public IReadOnlyList<WorkItem> Enqueue { get; init; } = [];
+    /// <summary>Items of <see cref="Enqueue"/> that this node will run at once: stored as taken by this node (lease on the item), so no other node takes them while it lives.</summary>
+    public IReadOnlySet<string> TakenHere { get; init; } = new HashSet<string>();
+    /// <summary>Work items this burst carried out; each must still exist, else the commit fails.</summary>
+    public IReadOnlyList<string> CompletedWorkIds { get; init; } = [];
+    /// <summary>Journal of the burst, null when nothing was recorded.</summary>
+    public JournalSegment? Journal { get; init; }
+    /// <summary>Product writes in the same transaction, in order, before everything else.</summary>
+    public IReadOnlyList<EnlistedWrite> Writes { get; init; } = [];
+}
+
+/// <summary>Why a commit was refused.</summary>
+public enum CommitConflict
+{
+    /// <summary>Another node has taken the instance over.</summary>
+    LeaseLost,
+    /// <summary>A completed work item was gone: another node did it.</summary>
+    WorkGone,
+    /// <summary>A unique key was already there: an enlisted write, the activation key or the instance id.</summary>
+    UniqueKey,
+    /// <summary>An enlisted write touched another number of rows than expected.</summary>
+    UnexpectedRows,
+}
+
+/// <summary>The commit was refused and nothing of it was written; the run must be repeated from the last commit or given up.</summary>
+public sealed class CommitConflictException(CommitConflict conflict, string message, Exception? inner = null) : Exception(message, inner)
+{
+    /// <summary>Why.</summary>
+    public CommitConflict Conflict { get; } = conflict;
+}
+
+/// <summary>A stored definition version.</summary>
+/// <param name="Id">Version id, unique over all versions.</param>
+/// <param name="DefinitionId">Definition over all versions.</param>
+/// <param name="Version">From 1.</param>
+/// <param name="Name">Display name.</param>
+/// <param name="Description">Text or null.</param>
+/// <param name="IsLatest">The newest version.</param>
+/// <param name="IsPublished">The version that triggers start. At most one per definition (unique index).</param>
+/// <param name="ContentHash">SHA-256 of <paramref name="Content"/>.</param>
+/// <param name="Content">The definition JSON as given.</param>
+/// <param name="SourceFile">The file it was imported from (relative), null when made in the designer.</param>
+/// <param name="SourceHash">Hash of that file's content when imported.</param>
+/// <param name="CreatedAt">When the version was made (UTC).</param>
+/// <param name="CreatedBy">Who saved it, null for the system.</param>
+public sealed record DefinitionRow(
+    string Id, string DefinitionId, int Version, string? Name, string? Description, bool IsLatest, bool IsPublished,
+    string ContentHash, string Content, string? SourceFile, string? SourceHash, DateTimeOffset CreatedAt, string? CreatedBy);
+
+/// <summary>A trigger of a published version.</summary>
+/// <param name="RouteKey">"METHOD /path" for HTTP triggers (unique over all published), else null.</param>
+public sealed record TriggerRow(string Id, string DefinitionId, string DefinitionVersionId, string ActivityId, string Name, string Hash, string? RouteKey, string Payload);
+
+/// <summary>What changes in one publishing transaction. Everything derived from the published version changes with it.</summary>
+public sealed class DefinitionChange
+{
+    /// <summary>Versions to insert or replace (by id).</summary>
+    public IReadOnlyList<DefinitionRow> Save { get; init; } = [];
+    /// <summary>Version ids to delete.</summary>
+    public IReadOnlyList<string> Delete { get; init; } = [];
+    /// <summary>Definition ids whose triggers and scheduled trigger items are replaced by <see cref="Triggers"/> and <see cref="Schedules"/>.</summary>
+    public IReadOnlyList<string> ReplaceTriggersOf { get; init; } = [];
+    /// <summary>New triggers.</summary>
+    public IReadOnlyList<TriggerRow> Triggers { get; init; } = [];
+    /// <summary>First due times of scheduled triggers (owner key "trigger:{definitionId}").</summary>
+    public IReadOnlyList<WorkItem> Schedules { get; init; } = [];
+}
+
+/// <summary>Narrowing of an instance listing; all given conditions must hold.</summary>
+public sealed record InstanceFilter(
+    IReadOnlyCollection<string>? Ids = null, IReadOnlyCollection<string>? DefinitionIds = null, IReadOnlyCollection<string>? DefinitionVersionIds = null,
+    IReadOnlyCollection<InstanceStatus>? Statuses = null, string? CorrelationId = null, string? ParentInstanceId = null, bool? HasIncidents = null, string? SearchTerm = null);
+
+/// <summary>
+/// The engine's database. One implementation per database, same behaviour (one test suite runs on both).
+/// Times of leases and due times are compared with the database's own clock plus <see cref="ClockOffset"/>; on SQLite the injected TimeProvider is the database clock.
+/// Every method throws <see cref="OperationCanceledException"/> when <c>ct</c> is cancelled before anything was written.
+/// </summary>
+public interface IEngineStore : IAsyncDisposable
+{
+    /// <summary>Shift of the lease and due-time clock against the database clock; zero except in tests that move a fake clock.</summary>
+    Func<DateTimeOffset>? ClockOverride { get; set; }
+
+    /// <summary>Round trips made to the database since the start, for tests and benches.</summary>
+    long RoundTrips { get; }
+
+    /// <summary>Brings the schema up to date. Safe on several nodes at once.</summary>
+    Task MigrateAsync(CancellationToken ct);
+
+    /// <summary>Writes a commit. Commits that are ready at the same time share one database transaction; when that fails they are written one by one, so a bad one harms nobody. Returns the lease now held (null when released or never taken). Throws <see cref="CommitConflictException"/>.</summary>
+    Task<Lease?> CommitAsync(InstanceCommit commit, CancellationToken ct);
+
+    /// <summary>Enqueues work outside of a commit (joint transaction with others as in <see cref="CommitAsync"/>). Those in <paramref name="takenHere"/> are stored as taken by <paramref name="nodeId"/>.</summary>
+    Task EnqueueAsync(IReadOnlyList<WorkItem> items, string nodeId, IReadOnlySet<string>? takenHere, TimeSpan itemLease, CancellationToken ct);
+
+    /// <summary>Takes due items (oldest due first) whose instance is not leased by a living owner and which nobody else holds; marks them taken by the node for <paramref name="itemLease"/> and raises their attempts.</summary>
+    Task<IReadOnlyList<WorkItem>> TakeDueAsync(string nodeId, int max, TimeSpan itemLease, CancellationToken ct);
+
+    /// <summary>Deletes items that were carried out without an instance commit. Unknown ids are ignored.</summary>
+    Task CompleteWorkAsync(IReadOnlyCollection<string> ids, CancellationToken ct);
+
+    /// <summary>Gives items back: nobody holds them, due at <paramref name="dueAt"/>.</summary>
+    Task ReturnWorkAsync(IReadOnlyCollection<string> ids, DateTimeOffset dueAt, CancellationToken ct);
+
+    /// <summary>When the next untaken item becomes due, or null when none is stored.</summary>
+    Task<DateTimeOffset?> NextDueAsync(CancellationToken ct);
+
+    /// <summary>Deletes all items with the owner key; returns how many.</summary>
+    Task<int> RemoveWorkByOwnerAsync(string ownerKey, CancellationToken ct);
+
+    /// <summary>Makes waiting stimuli with one of the hashes due now (a bookmark for them was committed). Called by the store itself inside CommitAsync for added bookmarks; here for tests and tools.</summary>
+    Task WakeStimuliAsync(IReadOnlyCollection<string> hashes, CancellationToken ct);
+
+    /// <summary>Takes the lease of an instance if nobody living has it and loads the instance with it. Null instance: no such instance. Null lease: held by another.</summary>
+    Task<(InstanceRow? Instance, Lease? Lease)> ClaimInstanceAsync(string instanceId, string nodeId, TimeSpan lease, CancellationToken ct);
+
+    /// <summary>Claims up to <paramref name="max"/> instances with status Running whose lease has lapsed or is missing; raises their takeover count. Returns them with the number of takeovers since the last clean release.</summary>
+    Task<IReadOnlyList<(InstanceRow Instance, Lease Lease, int Takeovers)>> ClaimLapsedAsync(string nodeId, int max, TimeSpan lease, CancellationToken ct);
+
+    /// <summary>Extends the leases still held; returns those that were lost.</summary>
+    Task<IReadOnlyList<Lease>> RenewLeasesAsync(IReadOnlyCollection<Lease> leases, TimeSpan lease, CancellationToken ct);
+
+    /// <summary>Gives a lease back without a commit. Unknown or stale: ignored.</summary>
+    Task ReleaseLeaseAsync(Lease lease, CancellationToken ct);
+
+    /// <summary>Loads one instance, null when there is none.</summary>
+    Task<InstanceRow?> GetInstanceAsync(string id, CancellationToken ct);
+
+    /// <summary>Lists instances newest first (by created_at, id) without their state (empty <see cref="InstanceRow.State"/>), with the total that matches (exact up to 10,000, then the planner's or a cached count).</summary>
+    Task<(IReadOnlyList<InstanceRow> Items, long Total)> ListInstancesAsync(InstanceFilter filter, int skip, int take, CancellationToken ct);
+
+    /// <summary>Number of instances matching.</summary>
+    Task<long> CountInstancesAsync(InstanceFilter filter, CancellationToken ct);
+
+    /// <summary>Deletes instances with their bookmarks, journal, leases and work in one transaction; returns how many.</summary>
+    Task<int> DeleteInstancesAsync(IReadOnlyCollection<string> ids, CancellationToken ct);
+
+    /// <summary>Deletes up to <paramref name="max"/> ended instances of a definition (null: of those not in <paramref name="except"/>) that finished before <paramref name="before"/>; returns how many.</summary>
+    Task<int> DeleteFinishedAsync(string? definitionId, IReadOnlyCollection<string> except, DateTimeOffset before, int max, CancellationToken ct);
+
+    /// <summary>Journal segments of an instance that overlap the sequences from <paramref name="fromSequence"/>, in order, at most <paramref name="maxSegments"/>.</summary>
+    Task<IReadOnlyList<JournalSegment>> GetJournalAsync(string instanceId, long fromSequence, int maxSegments, CancellationToken ct);
+
+    /// <summary>Bookmarks that match a stimulus hash, optionally of one instance or one correlation id. A given correlation id never matches a bookmark of another.</summary>
+    Task<IReadOnlyList<BookmarkRow>> FindBookmarksAsync(string hash, string? instanceId, string? correlationId, string? activityInstanceId, CancellationToken ct);
+
+    /// <summary>One bookmark by id, or null.</summary>
+    Task<BookmarkRow?> GetBookmarkAsync(string id, CancellationToken ct);
+
+    /// <summary>Whether an instance (not ended) holds the activation key.</summary>
+    Task<bool> IsActiveAsync(string? definitionId, string? correlationId, CancellationToken ct);
+
+    /// <summary>Applies a change of definitions in one transaction. Throws <see cref="CommitConflictException"/> with <see cref="CommitConflict.UniqueKey"/> when a route is taken by another definition.</summary>
+    Task ChangeDefinitionsAsync(DefinitionChange change, CancellationToken ct);
+
+    /// <summary>All versions, or those of one definition, newest version first.</summary>
+    Task<IReadOnlyList<DefinitionRow>> GetDefinitionsAsync(string? definitionId, CancellationToken ct);
+
+    /// <summary>The published versions.</summary>
+    Task<IReadOnlyList<DefinitionRow>> GetPublishedAsync(CancellationToken ct);
+
+    /// <summary>One version by its id, or null.</summary>
+    Task<DefinitionRow?> GetDefinitionVersionAsync(string versionId, CancellationToken ct);
+
+    /// <summary>The content pinned by instances, by hash, also when the version row has been deleted since; null when unknown.</summary>
+    Task<string?> GetContentAsync(string contentHash, CancellationToken ct);
+
+    /// <summary>Triggers of all published versions.</summary>
+    Task<IReadOnlyList<TriggerRow>> GetTriggersAsync(CancellationToken ct);
+
+    /// <summary>A number that changes with every change of definitions on any node; cheap to read.</summary>
+    Task<long> GetDefinitionsStampAsync(CancellationToken ct);
+
+    /// <summary>Waits until another node (or this one) signals new work or changed definitions, or until the time is over. PostgreSQL: LISTEN/NOTIFY; SQLite: in-process. Only a hint.</summary>
+    Task WaitForSignalAsync(TimeSpan atMost, CancellationToken ct);
+
+    /// <summary>True when the database answers.</summary>
+    Task<bool> IsHealthyAsync(CancellationToken ct);
+
+    /// <summary>The database itself, for the product's own tables.</summary>
+    IEngineDatabase Database { get; }
+}
+
+/// <summary>Which database.</summary>
+public enum DatabaseProvider
+{
+    /// <summary>SQLite file, WAL, synchronous=FULL; one writer.</summary>
+    Sqlite,
+    /// <summary>PostgreSQL 15 or newer.</summary>
+    PostgreSql,
+}
+
+/// <summary>Connections for tables that are not the engine's. On SQLite all writers of the process take turns, so none sees "database is locked".</summary>
+public interface IEngineDatabase
+{
+    /// <summary>Which database.</summary>
+    DatabaseProvider Provider { get; }
+    /// <summary>Connection string, for migrations.</summary>
+    string ConnectionString { get; }
+    /// <summary>Runs a read on a pooled open connection.</summary>
+    Task<T> ReadAsync<T>(Func<System.Data.Common.DbConnection, CancellationToken, Task<T>> read, CancellationToken ct);
+    /// <summary>Runs a write in one transaction and commits it; an exception rolls back. On SQLite it waits for its turn.</summary>
+    Task<T> WriteAsync<T>(Func<System.Data.Common.DbConnection, System.Data.Common.DbTransaction, CancellationToken, Task<T>> write, CancellationToken ct);
+}
