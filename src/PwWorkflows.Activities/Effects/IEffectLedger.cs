@@ -1,0 +1,80 @@
+namespace PwWorkflows.Activities.Effects;
+
+/// <summary>What the outside says about an effect that was started and of which no result is on record.</summary>
+/// <typeparam name="T">The effect's result.</typeparam>
+public abstract record Reconciliation<T>
+{
+    private Reconciliation() { }
+
+    /// <summary>It happened.</summary>
+    /// <param name="Result">Its result, as the outside shows it.</param>
+    public sealed record Happened(T Result) : Reconciliation<T>;
+
+    /// <summary>It certainly did not happen; doing it is safe.</summary>
+    public sealed record DidNotHappen : Reconciliation<T>;
+
+    /// <summary>The outside can't tell. A person must look.</summary>
+    /// <param name="Why">What was asked and what came back, for the person.</param>
+    public sealed record Unknown(string Why) : Reconciliation<T>;
+}
+
+/// <summary>
+/// The one way to change the outside: each change has a business key and happens at most once, across duplicates, crashes and
+/// nodes. A row says <c>started</c> before the change and <c>done</c> with the result after it; a row left <c>started</c> is never
+/// simply repeated, the outside is asked first.
+/// </summary>
+public interface IEffectLedger
+{
+    /// <summary>Performs an effect once and gives its result; a later call with the same key gives the stored result.</summary>
+    /// <typeparam name="T">The result; stored as JSON, so it must read back equal, and it must never contain a secret.</typeparam>
+    /// <param name="key">The business key, such as <c>erp:SAL-ORD-2026-00042:Service Queued</c>; at most 200 characters.</param>
+    /// <param name="kind">What kind of effect it is, such as <c>erpnext.state</c>, for people who read the ledger.</param>
+    /// <param name="perform">
+    /// Changes the outside. When it throws <see cref="EffectNotPerformedException"/> (or the connection was refused before anything was
+    /// sent) the key is free again; any other exception leaves the effect started, and the next call reconciles.
+    /// </param>
+    /// <param name="reconcile">Asks the outside whether the effect happened. Must only read.</param>
+    /// <param name="ct">Stops the wait; an effect under way is left started.</param>
+    /// <exception cref="EffectUncertainException">The outside can't tell whether it happened: park the workflow and ask a person.</exception>
+    Task<T> RunAsync<T>(
+        string key,
+        string kind,
+        Func<CancellationToken, Task<T>> perform,
+        Func<CancellationToken, Task<Reconciliation<T>>> reconcile,
+        CancellationToken ct);
+}
+
+/// <summary>Thrown by an effect that certainly changed nothing (refused, invalid, not sent), so that it may be tried again.</summary>
+public sealed class EffectNotPerformedException : Exception
+{
+    /// <summary>Creates the exception.</summary>
+    public EffectNotPerformedException() { }
+
+    /// <summary>Creates the exception with the reason.</summary>
+    public EffectNotPerformedException(string message) : base(message) { }
+
+    /// <summary>Creates the exception with the reason and the error from outside.</summary>
+    public EffectNotPerformedException(string message, Exception innerException) : base(message, innerException) { }
+}
+
+/// <summary>Nobody can tell whether an effect happened. It must not be repeated before a person has looked.</summary>
+public sealed class EffectUncertainException : NonRetryableException
+{
+    /// <summary>Creates the exception.</summary>
+    public EffectUncertainException() { }
+
+    /// <summary>Creates the exception with a message.</summary>
+    public EffectUncertainException(string message) : base(message) { }
+
+    /// <summary>Creates the exception with a message and the error from outside.</summary>
+    public EffectUncertainException(string message, Exception innerException) : base(message, innerException) { }
+
+    /// <summary>Creates the exception for one effect.</summary>
+    /// <param name="key">The effect's key.</param>
+    /// <param name="why">What the outside answered.</param>
+    public EffectUncertainException(string key, string why)
+        : base($"It is not known whether the effect '{key}' happened: {why} Look at the other system, then settle the effect by hand.") => Key = key;
+
+    /// <summary>The effect's key.</summary>
+    public string Key { get; } = "";
+}
