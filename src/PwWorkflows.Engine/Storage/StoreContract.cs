@@ -80,8 +80,10 @@ public sealed record WorkItem(
 public sealed record Lease(string InstanceId, long Token);
 
 /// <summary>One stretch of the journal, written by one commit: log entries and activity records as one blob.</summary>
+/// <param name="InstanceId">The instance it belongs to.</param>
 /// <param name="FirstSequence">Sequence number of the first log entry in it.</param>
 /// <param name="LastSequence">Sequence number of the last log entry in it.</param>
+/// <param name="CreatedAt">When it was written (UTC).</param>
 /// <param name="Entries">UTF-8 JSON, opaque to the store.</param>
 public sealed record JournalSegment(string InstanceId, long FirstSequence, long LastSequence, DateTimeOffset CreatedAt, ReadOnlyMemory<byte> Entries);
 
@@ -161,7 +163,14 @@ public sealed record DefinitionRow(
     string ContentHash, string Content, string? SourceFile, string? SourceHash, DateTimeOffset CreatedAt, string? CreatedBy);
 
 /// <summary>A trigger of a published version.</summary>
+/// <param name="Id">Trigger id.</param>
+/// <param name="DefinitionId">Definition over all versions.</param>
+/// <param name="DefinitionVersionId">The published version.</param>
+/// <param name="ActivityId">The trigger activity in it.</param>
+/// <param name="Name">Name of the stimulus, such as "Elsa.Event".</param>
+/// <param name="Hash">Stimulus hash that starts it.</param>
 /// <param name="RouteKey">"METHOD /path" for HTTP triggers (unique over all published), else null.</param>
+/// <param name="Payload">Opaque to the store (JSON).</param>
 public sealed record TriggerRow(string Id, string DefinitionId, string DefinitionVersionId, string ActivityId, string Name, string Hash, string? RouteKey, string Payload);
 
 /// <summary>What changes in one publishing transaction. Everything derived from the published version changes with it.</summary>
@@ -186,7 +195,7 @@ public sealed record InstanceFilter(
 
 /// <summary>
 /// The engine's database. One implementation per database, same behaviour (one test suite runs on both).
-/// Times of leases and due times are compared with the database's own clock plus <see cref="ClockOffset"/>; on SQLite the injected TimeProvider is the database clock.
+/// Times of leases and due times are compared with the database's own clock, or with <see cref="ClockOverride"/> while that is set; on SQLite the injected TimeProvider is the database clock.
 /// Every method throws <see cref="OperationCanceledException"/> when <c>ct</c> is cancelled before anything was written.
 /// </summary>
 public interface IEngineStore : IAsyncDisposable
