@@ -1,0 +1,61 @@
+using PwWorkflows.Sandbox.Core;
+
+namespace PwWorkflows.Sandbox;
+
+/// <summary>Builds the sandbox, for the command line and for tests.</summary>
+public static class SandboxApp
+{
+    /// <summary>Every system of the sandbox, in the order shown.</summary>
+    static IReadOnlyList<SandboxSystem> CreateSystems(SandboxContext context) =>
+    [
+    ];
+
+    /// <summary>
+    /// Builds the sandbox; start it with <c>StartAsync</c> and read the bound address from <c>app.Urls</c>. Each system is a singleton
+    /// service of its own type.
+    /// </summary>
+    /// <exception cref="SandboxOptionException">The options are refused; the message says why.</exception>
+    public static WebApplication Create(SandboxOptions options)
+    {
+        options.Validate();
+        var clock = new SandboxClock(options.TimeProvider);
+        var systems = CreateSystems(new SandboxContext(clock, options, new Masking(options.Secrets.All)));
+
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions
+        {
+            ApplicationName = typeof(SandboxApp).Assembly.GetName().Name,
+            ContentRootPath = AppContext.BaseDirectory,
+            EnvironmentName = "Sandbox",
+        });
+        builder.Configuration.Sources.Clear();
+        builder.WebHost.UseUrls(options.Urls);
+        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        builder.Services.AddSingleton(clock);
+        builder.Services.AddSingleton(options);
+        foreach (var system in systems)
+        {
+            builder.Services.AddSingleton(system.GetType(), system);
+            builder.Services.AddSingleton(system);
+        }
+        builder.Services.AddHostedService<SystemsService>();
+
+        var app = builder.Build();
+        app.UseMiddleware<SandboxMiddleware>();
+        app.MapCore(systems, clock);
+        return app;
+    }
+
+    /// <summary>Starts and stops what the systems run besides HTTP.</summary>
+    sealed class SystemsService(IEnumerable<SandboxSystem> systems) : IHostedService
+    {
+        public async Task StartAsync(CancellationToken cancellationToken)
+        {
+            foreach (var system in systems) await system.StartAsync(cancellationToken);
+        }
+
+        public async Task StopAsync(CancellationToken cancellationToken)
+        {
+            foreach (var system in systems) await system.StopAsync(cancellationToken);
+        }
+    }
+}
