@@ -27,7 +27,9 @@ public static class SandboxApp
             ContentRootPath = AppContext.BaseDirectory,
             EnvironmentName = "Sandbox",
         });
+        // Settings of whatever process hosts the sandbox must not leak into it.
         builder.Configuration.Sources.Clear();
+        builder.Configuration.AddInMemoryCollection();
         builder.WebHost.UseUrls(options.Urls);
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
         builder.Services.AddSingleton(clock);
