@@ -1,0 +1,353 @@
+using System.Globalization;
+using System.Text.Json;
+using Microsoft.AspNetCore.Mvc;
+
+namespace PwWorkflows.Sandbox.Usac;
+
+/// <summary>
+/// A stand-in for USAC E-File, the portal where FCC Form 499-A is filed: sign-in with a one-time code, a session that idles out after
+/// 14 days, the form by block, the officer's certification, a confirmation number, the filing list. Nothing public gives the real portal's
+/// HTML, so labels and addresses are our own; whoever drives it keeps them in data.
+/// </summary>
+/// <param name="clock">Clock of sessions, codes and filing times.</param>
+public sealed class UsacEFile(TimeProvider clock)
+{
+    const string PendingCookie = "usac_pending";
+
+    static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+
+    static readonly string[] OfficerLines = ["221.name", "223.name", "225.name"];
+
+    readonly UsacBooks _books = new(clock);
+
+    /// <summary>Boxes of the officer's certification, lines 606 to 611.</summary>
+    internal static readonly IReadOnlyList<Box> CertificationBoxes =
+    [
+        new("607", "Line 607 Printed name of officer", BoxKind.Text, true),
+        new("608", "Line 608 Position with reporting entity", BoxKind.Text, true),
+        new("609", "Line 609 Business telephone number of officer", BoxKind.Phone, true),
+        new("610", "Line 610 Email of officer", BoxKind.Email, true),
+        new("606", "Line 606 Signature of officer", BoxKind.Text, true),
+        new("611", "Line 611 Date", BoxKind.Text, true),
+        new("attest", "I certify that the statements in this worksheet are true", BoxKind.Check, true),
+    ];
+
+    /// <summary>The faults in force.</summary>
+    public UsacFaults Faults { get; } = new();
+
+    /// <summary>Called with a text for each thing the portal changed, such as an accepted filing.</summary>
+    internal Action<HttpContext, object>? Changed { get; set; }
+
+    /// <summary>Number of accepted filings with this filer's reference, or of all when null.</summary>
+    public int CountFilings(string? reference = null) => _books.Filings().Count(f => reference is null || f.Reference == reference || f.Reference.StartsWith(reference + "/", StringComparison.Ordinal));
+
+    /// <summary>The values of the newest accepted filing by line; null when there is none.</summary>
+    public IReadOnlyDictionary<string, string>? LastFiledValues => _books.Filings() is [.., var last] ? last.Values : null;
+
+    /// <summary>Forgets sessions, forms, filings and faults.</summary>
+    public void Reset()
+    {
+        _books.Reset();
+        Faults.Clear();
+    }
+
+    /// <summary>Ends every session, as the portal does on its own after 14 idle days.</summary>
+    public void ExpireSessions() => _books.CloseAll();
+
+    /// <summary>
+    /// Signs the demo account of a carrier in and gives the browser state that an operator would export: Playwright's storage state as JSON.
+    /// </summary>
+    /// <param name="telecomEntityId">A carrier of <see cref="UsacDemo.Entities"/>.</param>
+    /// <param name="origin">The portal's address as the browser will use it, such as <c>http://127.0.0.1:8070</c>.</param>
+    /// <exception cref="ArgumentException">No such carrier.</exception>
+    public string StorageState(int telecomEntityId, Uri origin)
+    {
+        ArgumentNullException.ThrowIfNull(origin);
+        var account = UsacDemo.Entities.FirstOrDefault(e => e.TelecomEntityId == telecomEntityId)
+            ?? throw new ArgumentException($"telecom_entity_id: expected one of {string.Join(", ", UsacDemo.Entities.Select(e => e.TelecomEntityId))}, got {telecomEntityId}.", nameof(telecomEntityId));
+        var expires = (clock.GetUtcNow() + UsacDemo.SessionIdle).ToUnixTimeMilliseconds() / 1000.0;
+        return JsonSerializer.Serialize(new
+        {
+            cookies = new[]
+            {
+                new
+                {
+                    name = UsacDemo.SessionCookie, value = _books.OpenSession(account), domain = origin.Host, path = "/usac", expires, httpOnly = true,
+                    secure = origin.Scheme == Uri.UriSchemeHttps, sameSite = "Lax",
+                },
+            },
+            origins = Array.Empty<object>(),
+        });
+    }
+
+    /// <summary>Puts the portal's pages under <c>/usac</c>.</summary>
+    public void Map(IEndpointRouteBuilder app)
+    {
+        var usac = app.MapGroup("/usac");
+        usac.MapGet("/", context => Redirect(context, Account(context) is null ? "/usac/sign-in" : "/usac/dashboard"));
+        usac.MapGet("/sign-in", context => Html(context, "sign-in", () => UsacHtml.SignIn(context.Request.Query.ContainsKey("expired") ? "Your session has ended. Sign in again." : null)));
+        usac.MapPost("/sign-in", SignIn);
+        usac.MapGet("/one-time-code", context => Html(context, "one-time-code", () => UsacHtml.OneTimeCode(null)));
+        usac.MapPost("/one-time-code", OneTimeCode);
+        usac.MapPost("/sign-out", SignOut);
+        usac.MapGet("/dashboard", context => Guarded(context, "dashboard", account => Write(context, UsacHtml.Dashboard(account, _books.OpenForms(account), CurrentFilingYear, Notice(context)))));
+        usac.MapGet("/filings", context => Guarded(context, "filings", account => Write(context, UsacHtml.Filings(account, _books.Filings(account.FilerId), _books.OpenForms(account)))));
+        usac.MapGet("/filings/{number}", context => Guarded(context, "confirmation", account => ShowFiling(context, account)));
+        usac.MapGet("/filings/{number}/pdf", context => Guarded(context, "pdf", account => ShowPdf(context, account)));
+        usac.MapPost("/forms", context => Guarded(context, "dashboard", account => Begin(context, account)));
+        usac.MapGet("/forms/{id}/review", context => Guarded(context, "review", account => WithForm(context, account, form => Write(context, UsacHtml.Review(form, Form499APages.CheckAll(form.Values, account, form.Year))))));
+        usac.MapGet("/forms/{id}/certify", context => Guarded(context, "certify", account => WithForm(context, account, form => ShowCertify(context, form))));
+        usac.MapPost("/forms/{id}/certify", context => Guarded(context, "certify", account => WithForm(context, account, form => Certify(context, form))));
+        usac.MapGet("/forms/{id}/{page}", context => Guarded(context, PageKey(context), account => WithForm(context, account, form => ShowPage(context, form))));
+        usac.MapPost("/forms/{id}/{page}", context => Guarded(context, PageKey(context), account => WithForm(context, account, form => SavePage(context, form))));
+        usac.MapGet("/_filings", () => Results.Json(
+            _books.Filings().Select(f => new { f.ConfirmationNumber, f.FilerId, f.LegalName, f.Year, f.Reference, f.SubmittedAt, f.OfficerName, f.OfficerTitle, f.Values }), Json));
+        usac.MapPost("/_session", Session);
+    }
+
+    /// <summary>A form filed in a calendar year reports the year before and bears the calendar year's number.</summary>
+    int CurrentFilingYear => clock.GetUtcNow().Year;
+
+    static string PageKey(HttpContext context) => (string)context.GetRouteValue("page")!;
+
+    static string? Notice(HttpContext context) => context.Request.Query.ContainsKey("saved") ? "Your form is saved and unsubmitted." : null;
+
+    UsacDemoEntity? Account(HttpContext context) => _books.Use(context.Request.Cookies[UsacDemo.SessionCookie]);
+
+    async Task SignIn(HttpContext context)
+    {
+        var form = await context.Request.ReadFormAsync(context.RequestAborted);
+        var pending = _books.CheckPassword(form["username"].ToString(), form["password"].ToString());
+        if (pending is null)
+        {
+            await Html(context, "sign-in", () => UsacHtml.SignIn("The username or password is not right."));
+            return;
+        }
+
+        context.Response.Cookies.Append(PendingCookie, pending, new CookieOptions { HttpOnly = true, Path = "/usac", SameSite = SameSiteMode.Lax });
+        await Redirect(context, "/usac/one-time-code");
+    }
+
+    async Task OneTimeCode(HttpContext context)
+    {
+        var form = await context.Request.ReadFormAsync(context.RequestAborted);
+        var session = _books.CheckCode(context.Request.Cookies[PendingCookie], form["code"].ToString().Trim());
+        if (session is null)
+        {
+            await Html(context, "one-time-code", () => UsacHtml.OneTimeCode("The code is not right or was used before. Wait for the next code."));
+            return;
+        }
+
+        context.Response.Cookies.Delete(PendingCookie, new CookieOptions { Path = "/usac" });
+        Keep(context, session);
+        await Redirect(context, "/usac/dashboard");
+    }
+
+    Task SignOut(HttpContext context)
+    {
+        _books.Close(context.Request.Cookies[UsacDemo.SessionCookie]);
+        context.Response.Cookies.Delete(UsacDemo.SessionCookie, new CookieOptions { Path = "/usac" });
+        return Redirect(context, "/usac/sign-in");
+    }
+
+    async Task Begin(HttpContext context, UsacDemoEntity account)
+    {
+        var posted = await context.Request.ReadFormAsync(context.RequestAborted);
+        var reference = posted["reference"].ToString().Trim();
+        if (!int.TryParse(posted["year"].ToString(), NumberStyles.None, CultureInfo.InvariantCulture, out var year) || year < 2000 || year > CurrentFilingYear + 1)
+        {
+            await Write(context, UsacHtml.Page("Dashboard", UsacHtml.Errors([new("", "Enter a filing year that is open for filing.")]), account.LegalName));
+            return;
+        }
+
+        var form = _books.Begin(account, year, reference.Length > 40 ? reference[..40] : reference);
+        Changed?.Invoke(context, new { begun = form.Id, form.Reference });
+        await Redirect(context, $"/usac/forms/{form.Id}/block-1");
+    }
+
+    Task ShowPage(HttpContext context, PortalForm form)
+    {
+        var page = Form499APages.Find(PageKey(context));
+        return page is null ? NotFound(context) : Write(context, UsacHtml.FormPage(form, page, form.Values, [], Renamed(context, page.Key)));
+    }
+
+    async Task SavePage(HttpContext context, PortalForm form)
+    {
+        var page = Form499APages.Find(PageKey(context));
+        if (page is null)
+        {
+            await NotFound(context);
+            return;
+        }
+
+        var posted = await context.Request.ReadFormAsync(context.RequestAborted);
+        foreach (var box in page.Boxes) form.Values[box.Line] = string.Join(',', posted[box.Name].Select(v => v?.Trim()));
+        if (posted["go"] == "exit")
+        {
+            await Redirect(context, "/usac/dashboard?saved");
+            return;
+        }
+
+        var errors = Form499APages.Check(page, form.Values, form.Account, form.Year);
+        if (errors.Count > 0)
+        {
+            await Write(context, UsacHtml.FormPage(form, page, form.Values, errors, Renamed(context, page.Key)));
+            return;
+        }
+
+        var at = Form499APages.All.ToList().IndexOf(page);
+        await Redirect(context, $"/usac/forms/{form.Id}/{(at + 1 < Form499APages.All.Count ? Form499APages.All[at + 1].Key : "review")}");
+    }
+
+    Task ShowCertify(HttpContext context, PortalForm form) =>
+        Form499APages.CheckAll(form.Values, form.Account, form.Year).Count > 0
+            ? Redirect(context, $"/usac/forms/{form.Id}/review")
+            : Write(context, UsacHtml.Certify(form, new Dictionary<string, string>(), [], Renamed(context, "certify")));
+
+    async Task Certify(HttpContext context, PortalForm form)
+    {
+        var posted = await context.Request.ReadFormAsync(context.RequestAborted);
+        var values = CertificationBoxes.ToDictionary(b => b.Line, b => posted[b.Name].ToString().Trim());
+        var errors = CertificationBoxes.Where(b => values[b.Line].Length == 0).Select(b => new BoxError(b.Line, "This item is required.")).ToList();
+        string[] officers = [.. OfficerLines.Select(l => form.Values.GetValueOrDefault(l, "")).Where(n => n.Length > 0)];
+        if (values["607"].Length > 0 && !officers.Contains(values["607"], StringComparer.OrdinalIgnoreCase)) errors.Add(new("607", "Only an officer named in lines 221 to 226 may certify."));
+        if (values["606"].Length > 0 && !string.Equals(values["606"], values["607"], StringComparison.OrdinalIgnoreCase)) errors.Add(new("606", "The signature must be the officer's name."));
+        var today = clock.GetUtcNow();
+        if (values["611"].Length > 0 && (!DateOnly.TryParseExact(values["611"], "MM/dd/yyyy", CultureInfo.InvariantCulture, DateTimeStyles.None, out var date)
+            || Math.Abs(date.DayNumber - DateOnly.FromDateTime(today.UtcDateTime).DayNumber) > 1))
+            errors.Add(new("611", "Enter today's date as MM/DD/YYYY."));
+        errors.AddRange(Form499APages.CheckAll(form.Values, form.Account, form.Year).Select(e => e.Error));
+        if (errors.Count > 0)
+        {
+            await Write(context, UsacHtml.Certify(form, values, errors, Renamed(context, "certify")));
+            return;
+        }
+
+        var filing = _books.Submit(form, values["607"], values["608"]);
+        Changed?.Invoke(context, new { filed = filing.ConfirmationNumber, filing.FilerId, filing.Year, filing.Reference, filing.LegalName });
+        if (Faults.Take("drop_answer", "certify", "POST") is not null)
+        {
+            context.Abort();
+            return;
+        }
+
+        await Redirect(context, $"/usac/filings/{filing.ConfirmationNumber}");
+    }
+
+    Task ShowFiling(HttpContext context, UsacDemoEntity account)
+    {
+        var filing = _books.Filings(account.FilerId).FirstOrDefault(f => f.ConfirmationNumber == (string)context.GetRouteValue("number")!);
+        return filing is null ? NotFound(context) : Write(context, UsacHtml.Confirmation(filing, Faults.Take("no_confirmation", "confirmation", "GET") is not null));
+    }
+
+    async Task ShowPdf(HttpContext context, UsacDemoEntity account)
+    {
+        var filing = _books.Filings(account.FilerId).FirstOrDefault(f => f.ConfirmationNumber == (string)context.GetRouteValue("number")!);
+        if (filing is null)
+        {
+            await NotFound(context);
+            return;
+        }
+
+        var lines = new List<string>
+        {
+            "FCC Form 499-A, sandbox copy", $"Confirmation number {filing.ConfirmationNumber}", $"Filer ID {filing.FilerId}  {filing.LegalName}", $"Filing year {filing.Year}",
+            $"Filer's reference {filing.Reference}", $"Submitted {filing.SubmittedAt:yyyy-MM-ddTHH:mm:ssZ}", $"Certified by {filing.OfficerName}, {filing.OfficerTitle}", "",
+        };
+        lines.AddRange(Form499APages.All.SelectMany(p => p.Boxes).Where(b => filing.Values.GetValueOrDefault(b.Line, "").Length > 0).Select(b => $"{b.Label}: {filing.Values[b.Line]}"));
+        context.Response.ContentType = "application/pdf";
+        context.Response.Headers.ContentDisposition = $"attachment; filename=\"{filing.ConfirmationNumber}.pdf\"";
+        await context.Response.Body.WriteAsync(UsacPdf.Write(lines), context.RequestAborted);
+    }
+
+    IResult Session(HttpContext context, [FromBody] SessionRequest request)
+    {
+        try
+        {
+            return Results.Text(StorageState(request.TelecomEntityId, new Uri($"{context.Request.Scheme}://{context.Request.Host}")), "application/json");
+        }
+        catch (ArgumentException e)
+        {
+            return Results.Problem(e.Message, statusCode: StatusCodes.Status400BadRequest);
+        }
+    }
+
+    /// <summary>Body of <c>POST /usac/_session</c>.</summary>
+    sealed record SessionRequest([property: System.Text.Json.Serialization.JsonPropertyName("telecom_entity_id")] int TelecomEntityId);
+
+    string? Renamed(HttpContext context, string page) => Faults.Take("changed_layout", page, context.Request.Method)?.Field;
+
+    /// <summary>Runs a page for a signed-in filer, after the faults that strike it; everybody else is sent to the sign-in page.</summary>
+    async Task Guarded(HttpContext context, string page, Func<UsacDemoEntity, Task> show)
+    {
+        if (await Struck(context, page)) return;
+        if (Faults.Take("expired_session", page, context.Request.Method) is not null) _books.Close(context.Request.Cookies[UsacDemo.SessionCookie]);
+        var account = Account(context);
+        if (account is null)
+        {
+            await Redirect(context, "/usac/sign-in?expired");
+            return;
+        }
+
+        Keep(context, context.Request.Cookies[UsacDemo.SessionCookie]!);
+        await show(account);
+    }
+
+    async Task<bool> Struck(HttpContext context, string page)
+    {
+        var method = context.Request.Method;
+        if (Faults.Take("slow", page, method) is { } slow) await Task.Delay(TimeSpan.FromMilliseconds(slow.DelayMs), clock, context.RequestAborted);
+        if (Faults.Take("maintenance", page, method) is not null)
+        {
+            context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
+            await Write(context, UsacHtml.Maintenance());
+            return true;
+        }
+
+        if (Faults.Take("error", page, method) is not null)
+        {
+            context.Response.StatusCode = StatusCodes.Status500InternalServerError;
+            await Write(context, UsacHtml.Page("Something went wrong", "<p>An unexpected error occurred.</p>"));
+            return true;
+        }
+
+        if (Faults.Take("robot", page, method) is null) return false;
+        await Write(context, UsacHtml.Robot());
+        return true;
+    }
+
+    async Task Html(HttpContext context, string page, Func<string> html)
+    {
+        if (!await Struck(context, page)) await Write(context, html());
+    }
+
+    Task WithForm(HttpContext context, UsacDemoEntity account, Func<PortalForm, Task> use)
+    {
+        var form = _books.Form((string)context.GetRouteValue("id")!, account);
+        return form is null ? NotFound(context) : use(form);
+    }
+
+    void Keep(HttpContext context, string session) => context.Response.Cookies.Append(UsacDemo.SessionCookie, session, new CookieOptions
+    {
+        HttpOnly = true, Path = "/usac", SameSite = SameSiteMode.Lax, Expires = clock.GetUtcNow() + UsacDemo.SessionIdle,
+    });
+
+    static Task NotFound(HttpContext context)
+    {
+        context.Response.StatusCode = StatusCodes.Status404NotFound;
+        return Write(context, UsacHtml.Page("Page not found", "<p>There is no such page.</p>"));
+    }
+
+    static Task Redirect(HttpContext context, string to)
+    {
+        context.Response.Redirect(to);
+        return Task.CompletedTask;
+    }
+
+    static Task Write(HttpContext context, string html)
+    {
+        context.Response.ContentType = "text/html; charset=utf-8";
+        context.Response.Headers.CacheControl = "no-store";
+        return context.Response.WriteAsync(html, context.RequestAborted);
+    }
+}
