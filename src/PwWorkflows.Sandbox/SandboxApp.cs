@@ -8,6 +8,7 @@ public static class SandboxApp
     /// <summary>Every system of the sandbox, in the order shown.</summary>
     static IReadOnlyList<SandboxSystem> CreateSystems(SandboxContext context) =>
     [
+        new Usac.UsacSystem(context),
     ];
 
     /// <summary>

@@ -91,7 +91,7 @@ internal static class UsacHtml
 
     public static string Certify(PortalForm form, IReadOnlyDictionary<string, string> values, IReadOnlyList<BoxError> errors, string? renamedBox)
     {
-        var boxes = string.Concat(UsacEFile.CertificationBoxes.Select(b => Control(b, values, b.Line == renamedBox)));
+        var boxes = string.Concat(UsacSystem.CertificationBoxes.Select(b => Control(b, values, b.Line == renamedBox)));
         return Page("Certify FCC Form 499-A", $"""
             {Errors(errors)}<p>I certify that I am an officer of the above-named reporting entity, that I have examined the foregoing report and, to the best of my knowledge, information and
             belief, all statements of fact contained in this worksheet are true and that said worksheet is an accurate statement of the affairs of the above-named company.

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
-using Microsoft.AspNetCore.Mvc;
+using PwWorkflows.Sandbox.Core;
 
 namespace PwWorkflows.Sandbox.Usac;
 
@@ -9,16 +9,20 @@ namespace PwWorkflows.Sandbox.Usac;
 /// 14 days, the form by block, the officer's certification, a confirmation number, the filing list. Nothing public gives the real portal's
 /// HTML, so labels and addresses are our own; whoever drives it keeps them in data.
 /// </summary>
-/// <param name="clock">Clock of sessions, codes and filing times.</param>
-public sealed class UsacEFile(TimeProvider clock)
+/// <remarks>
+/// Besides the core's faults it plays: <c>maintenance</c> (the maintenance page with 503, like <c>html</c>), <c>expired_session</c> (the session
+/// ends at the request it hits), <c>changed_layout</c> (the box named by <c>data.field</c>, such as <c>303.1.a</c>, gets another id and label),
+/// <c>robot</c> (a CAPTCHA page) and <c>no_confirmation</c> (the confirmation page lacks its number). A form sent twice is filed twice.
+/// </remarks>
+/// <param name="context">What the core gives.</param>
+public sealed class UsacSystem(SandboxContext context)
+    : SandboxSystem("usac", context, "maintenance", "expired_session", "changed_layout", "robot", "no_confirmation")
 {
     const string PendingCookie = "usac_pending";
 
-    static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
-
     static readonly string[] OfficerLines = ["221.name", "223.name", "225.name"];
 
-    readonly UsacBooks _books = new(clock);
+    readonly UsacBooks _books = new(context.Clock);
 
     /// <summary>Boxes of the officer's certification, lines 606 to 611.</summary>
     internal static readonly IReadOnlyList<Box> CertificationBoxes =
@@ -32,24 +36,21 @@ public sealed class UsacEFile(TimeProvider clock)
         new("attest", "I certify that the statements in this worksheet are true", BoxKind.Check, true),
     ];
 
-    /// <summary>The faults in force.</summary>
-    public UsacFaults Faults { get; } = new();
-
-    /// <summary>Called with a text for each thing the portal changed, such as an accepted filing.</summary>
-    internal Action<HttpContext, object>? Changed { get; set; }
-
     /// <summary>Number of accepted filings with this filer's reference, or of all when null.</summary>
     public int CountFilings(string? reference = null) => _books.Filings().Count(f => reference is null || f.Reference == reference || f.Reference.StartsWith(reference + "/", StringComparison.Ordinal));
 
     /// <summary>The values of the newest accepted filing by line; null when there is none.</summary>
     public IReadOnlyDictionary<string, string>? LastFiledValues => _books.Filings() is [.., var last] ? last.Values : null;
 
-    /// <summary>Forgets sessions, forms, filings and faults.</summary>
-    public void Reset()
-    {
-        _books.Reset();
-        Faults.Clear();
-    }
+    /// <inheritdoc />
+    public override void Reset() => _books.Reset();
+
+    /// <inheritdoc />
+    public override string MaintenancePage => UsacHtml.Maintenance();
+
+    /// <inheritdoc />
+    public override (string ContentType, string Body) FaultBody(int status) =>
+        ("text/html; charset=utf-8", UsacHtml.Page("Something went wrong", "<p>An unexpected error occurred.</p>"));
 
     /// <summary>Ends every session, as the portal does on its own after 14 idle days.</summary>
     public void ExpireSessions() => _books.CloseAll();
@@ -65,7 +66,7 @@ public sealed class UsacEFile(TimeProvider clock)
         ArgumentNullException.ThrowIfNull(origin);
         var account = UsacDemo.Entities.FirstOrDefault(e => e.TelecomEntityId == telecomEntityId)
             ?? throw new ArgumentException($"telecom_entity_id: expected one of {string.Join(", ", UsacDemo.Entities.Select(e => e.TelecomEntityId))}, got {telecomEntityId}.", nameof(telecomEntityId));
-        var expires = (clock.GetUtcNow() + UsacDemo.SessionIdle).ToUnixTimeMilliseconds() / 1000.0;
+        var expires = (Clock.GetUtcNow() + UsacDemo.SessionIdle).ToUnixTimeMilliseconds() / 1000.0;
         return JsonSerializer.Serialize(new
         {
             cookies = new[]
@@ -80,33 +81,32 @@ public sealed class UsacEFile(TimeProvider clock)
         });
     }
 
-    /// <summary>Puts the portal's pages under <c>/usac</c>.</summary>
-    public void Map(IEndpointRouteBuilder app)
+    /// <inheritdoc />
+    public override void Map(IEndpointRouteBuilder routes)
     {
-        var usac = app.MapGroup("/usac");
-        usac.MapGet("/", context => Redirect(context, Account(context) is null ? "/usac/sign-in" : "/usac/dashboard"));
-        usac.MapGet("/sign-in", context => Html(context, "sign-in", () => UsacHtml.SignIn(context.Request.Query.ContainsKey("expired") ? "Your session has ended. Sign in again." : null)));
-        usac.MapPost("/sign-in", SignIn);
-        usac.MapGet("/one-time-code", context => Html(context, "one-time-code", () => UsacHtml.OneTimeCode(null)));
-        usac.MapPost("/one-time-code", OneTimeCode);
-        usac.MapPost("/sign-out", SignOut);
-        usac.MapGet("/dashboard", context => Guarded(context, "dashboard", account => Write(context, UsacHtml.Dashboard(account, _books.OpenForms(account), CurrentFilingYear, Notice(context)))));
-        usac.MapGet("/filings", context => Guarded(context, "filings", account => Write(context, UsacHtml.Filings(account, _books.Filings(account.FilerId), _books.OpenForms(account)))));
-        usac.MapGet("/filings/{number}", context => Guarded(context, "confirmation", account => ShowFiling(context, account)));
-        usac.MapGet("/filings/{number}/pdf", context => Guarded(context, "pdf", account => ShowPdf(context, account)));
-        usac.MapPost("/forms", context => Guarded(context, "dashboard", account => Begin(context, account)));
-        usac.MapGet("/forms/{id}/review", context => Guarded(context, "review", account => WithForm(context, account, form => Write(context, UsacHtml.Review(form, Form499APages.CheckAll(form.Values, account, form.Year))))));
-        usac.MapGet("/forms/{id}/certify", context => Guarded(context, "certify", account => WithForm(context, account, form => ShowCertify(context, form))));
-        usac.MapPost("/forms/{id}/certify", context => Guarded(context, "certify", account => WithForm(context, account, form => Certify(context, form))));
-        usac.MapGet("/forms/{id}/{page}", context => Guarded(context, PageKey(context), account => WithForm(context, account, form => ShowPage(context, form))));
-        usac.MapPost("/forms/{id}/{page}", context => Guarded(context, PageKey(context), account => WithForm(context, account, form => SavePage(context, form))));
-        usac.MapGet("/_filings", () => Results.Json(
-            _books.Filings().Select(f => new { f.ConfirmationNumber, f.FilerId, f.LegalName, f.Year, f.Reference, f.SubmittedAt, f.OfficerName, f.OfficerTitle, f.Values }), Json));
-        usac.MapPost("/_session", Session);
+        routes.MapGet("/", context => Redirect(context, Account(context) is null ? "/usac/sign-in" : "/usac/dashboard"));
+        routes.MapGet("/sign-in", context => Html(context, () => UsacHtml.SignIn(context.Request.Query.ContainsKey("expired") ? "Your session has ended. Sign in again." : null)));
+        routes.MapPost("/sign-in", SignIn);
+        routes.MapGet("/one-time-code", context => Html(context, () => UsacHtml.OneTimeCode(null)));
+        routes.MapPost("/one-time-code", OneTimeCode);
+        routes.MapPost("/sign-out", SignOut);
+        routes.MapGet("/dashboard", context => Guarded(context, account => Write(context, UsacHtml.Dashboard(account, _books.OpenForms(account), CurrentFilingYear, Notice(context)))));
+        routes.MapGet("/filings", context => Guarded(context, account => Write(context, UsacHtml.Filings(account, _books.Filings(account.FilerId), _books.OpenForms(account)))));
+        routes.MapGet("/filings/{number}", context => Guarded(context, account => ShowFiling(context, account)));
+        routes.MapGet("/filings/{number}/pdf", context => Guarded(context, account => ShowPdf(context, account)));
+        routes.MapPost("/forms", context => Guarded(context, account => Begin(context, account)));
+        routes.MapGet("/forms/{id}/review", context => Guarded(context, account => WithForm(context, account, form => Write(context, UsacHtml.Review(form, Form499APages.CheckAll(form.Values, account, form.Year))))));
+        routes.MapGet("/forms/{id}/certify", context => Guarded(context, account => WithForm(context, account, form => ShowCertify(context, form))));
+        routes.MapPost("/forms/{id}/certify", context => Guarded(context, account => WithForm(context, account, form => Certify(context, form))));
+        routes.MapGet("/forms/{id}/{page}", context => Guarded(context, account => WithForm(context, account, form => ShowPage(context, form))));
+        routes.MapPost("/forms/{id}/{page}", context => Guarded(context, account => WithForm(context, account, form => SavePage(context, form))));
+        routes.MapGet("/_filings", () => SandboxJson.Ok(
+            _books.Filings().Select(f => new { f.ConfirmationNumber, f.FilerId, f.LegalName, f.Year, f.Reference, f.SubmittedAt, f.OfficerName, f.OfficerTitle, f.Values })));
+        routes.MapPost("/_session", (Delegate)SessionAsync);
     }
 
     /// <summary>A form filed in a calendar year reports the year before and bears the calendar year's number.</summary>
-    int CurrentFilingYear => clock.GetUtcNow().Year;
+    int CurrentFilingYear => Clock.GetUtcNow().Year;
 
     static string PageKey(HttpContext context) => (string)context.GetRouteValue("page")!;
 
@@ -120,7 +120,7 @@ public sealed class UsacEFile(TimeProvider clock)
         var pending = _books.CheckPassword(form["username"].ToString(), form["password"].ToString());
         if (pending is null)
         {
-            await Html(context, "sign-in", () => UsacHtml.SignIn("The username or password is not right."));
+            await Html(context, () => UsacHtml.SignIn("The username or password is not right."));
             return;
         }
 
@@ -134,7 +134,7 @@ public sealed class UsacEFile(TimeProvider clock)
         var session = _books.CheckCode(context.Request.Cookies[PendingCookie], form["code"].ToString().Trim());
         if (session is null)
         {
-            await Html(context, "one-time-code", () => UsacHtml.OneTimeCode("The code is not right or was used before. Wait for the next code."));
+            await Html(context, () => UsacHtml.OneTimeCode("The code is not right or was used before. Wait for the next code."));
             return;
         }
 
@@ -161,14 +161,14 @@ public sealed class UsacEFile(TimeProvider clock)
         }
 
         var form = _books.Begin(account, year, reference.Length > 40 ? reference[..40] : reference);
-        Changed?.Invoke(context, new { begun = form.Id, form.Reference });
+        context.Changed($"FCC Form 499-A {form.Year} begun for {account.FilerId}, reference {form.Reference}");
         await Redirect(context, $"/usac/forms/{form.Id}/block-1");
     }
 
     Task ShowPage(HttpContext context, PortalForm form)
     {
         var page = Form499APages.Find(PageKey(context));
-        return page is null ? NotFound(context) : Write(context, UsacHtml.FormPage(form, page, form.Values, [], Renamed(context, page.Key)));
+        return page is null ? NotFound(context) : Write(context, UsacHtml.FormPage(form, page, form.Values, [], Renamed(context)));
     }
 
     async Task SavePage(HttpContext context, PortalForm form)
@@ -191,7 +191,7 @@ public sealed class UsacEFile(TimeProvider clock)
         var errors = Form499APages.Check(page, form.Values, form.Account, form.Year);
         if (errors.Count > 0)
         {
-            await Write(context, UsacHtml.FormPage(form, page, form.Values, errors, Renamed(context, page.Key)));
+            await Write(context, UsacHtml.FormPage(form, page, form.Values, errors, Renamed(context)));
             return;
         }
 
@@ -202,7 +202,7 @@ public sealed class UsacEFile(TimeProvider clock)
     Task ShowCertify(HttpContext context, PortalForm form) =>
         Form499APages.CheckAll(form.Values, form.Account, form.Year).Count > 0
             ? Redirect(context, $"/usac/forms/{form.Id}/review")
-            : Write(context, UsacHtml.Certify(form, new Dictionary<string, string>(), [], Renamed(context, "certify")));
+            : Write(context, UsacHtml.Certify(form, new Dictionary<string, string>(), [], Renamed(context)));
 
     async Task Certify(HttpContext context, PortalForm form)
     {
@@ -212,32 +212,26 @@ public sealed class UsacEFile(TimeProvider clock)
         string[] officers = [.. OfficerLines.Select(l => form.Values.GetValueOrDefault(l, "")).Where(n => n.Length > 0)];
         if (values["607"].Length > 0 && !officers.Contains(values["607"], StringComparer.OrdinalIgnoreCase)) errors.Add(new("607", "Only an officer named in lines 221 to 226 may certify."));
         if (values["606"].Length > 0 && !string.Equals(values["606"], values["607"], StringComparison.OrdinalIgnoreCase)) errors.Add(new("606", "The signature must be the officer's name."));
-        var today = clock.GetUtcNow();
+        var today = Clock.GetUtcNow();
         if (values["611"].Length > 0 && (!DateOnly.TryParseExact(values["611"], "MM/dd/yyyy", CultureInfo.InvariantCulture, DateTimeStyles.None, out var date)
             || Math.Abs(date.DayNumber - DateOnly.FromDateTime(today.UtcDateTime).DayNumber) > 1))
             errors.Add(new("611", "Enter today's date as MM/DD/YYYY."));
         errors.AddRange(Form499APages.CheckAll(form.Values, form.Account, form.Year).Select(e => e.Error));
         if (errors.Count > 0)
         {
-            await Write(context, UsacHtml.Certify(form, values, errors, Renamed(context, "certify")));
+            await Write(context, UsacHtml.Certify(form, values, errors, Renamed(context)));
             return;
         }
 
         var filing = _books.Submit(form, values["607"], values["608"]);
-        Changed?.Invoke(context, new { filed = filing.ConfirmationNumber, filing.FilerId, filing.Year, filing.Reference, filing.LegalName });
-        if (Faults.Take("drop_answer", "certify", "POST") is not null)
-        {
-            context.Abort();
-            return;
-        }
-
+        context.Changed($"filing {filing.ConfirmationNumber}: FCC Form 499-A {filing.Year} of {filing.FilerId}, reference {filing.Reference}");
         await Redirect(context, $"/usac/filings/{filing.ConfirmationNumber}");
     }
 
     Task ShowFiling(HttpContext context, UsacDemoEntity account)
     {
         var filing = _books.Filings(account.FilerId).FirstOrDefault(f => f.ConfirmationNumber == (string)context.GetRouteValue("number")!);
-        return filing is null ? NotFound(context) : Write(context, UsacHtml.Confirmation(filing, Faults.Take("no_confirmation", "confirmation", "GET") is not null));
+        return filing is null ? NotFound(context) : Write(context, UsacHtml.Confirmation(filing, Strikes(context, "no_confirmation") is not null));
     }
 
     async Task ShowPdf(HttpContext context, UsacDemoEntity account)
@@ -260,28 +254,30 @@ public sealed class UsacEFile(TimeProvider clock)
         await context.Response.Body.WriteAsync(UsacPdf.Write(lines), context.RequestAborted);
     }
 
-    IResult Session(HttpContext context, [FromBody] SessionRequest request)
+    async Task<IResult> SessionAsync(HttpContext context)
     {
         try
         {
-            return Results.Text(StorageState(request.TelecomEntityId, new Uri($"{context.Request.Scheme}://{context.Request.Host}")), "application/json");
+            var body = await context.Request.ReadFromJsonAsync<JsonElement>(context.RequestAborted);
+            if (body.ValueKind != JsonValueKind.Object || !body.TryGetProperty("telecom_entity_id", out var id) || !id.TryGetInt32(out var entity))
+                return SandboxJson.Problem(400, "telecom_entity_id: expected a whole number");
+            return Results.Text(StorageState(entity, new Uri($"{context.Request.Scheme}://{context.Request.Host}")), "application/json");
         }
-        catch (ArgumentException e)
+        catch (Exception e) when (e is ArgumentException or JsonException or InvalidOperationException)
         {
-            return Results.Problem(e.Message, statusCode: StatusCodes.Status400BadRequest);
+            return SandboxJson.Problem(400, e.Message);
         }
     }
 
-    /// <summary>Body of <c>POST /usac/_session</c>.</summary>
-    sealed record SessionRequest([property: System.Text.Json.Serialization.JsonPropertyName("telecom_entity_id")] int TelecomEntityId);
+    Fault? Strikes(HttpContext context, string kind) => Faults.Take(kind, context.Request.Method, context.Request.Path.Value!);
 
-    string? Renamed(HttpContext context, string page) => Faults.Take("changed_layout", page, context.Request.Method)?.Field;
+    string? Renamed(HttpContext context) => Strikes(context, "changed_layout")?.Data?["field"]?.GetValue<string>();
 
     /// <summary>Runs a page for a signed-in filer, after the faults that strike it; everybody else is sent to the sign-in page.</summary>
-    async Task Guarded(HttpContext context, string page, Func<UsacDemoEntity, Task> show)
+    async Task Guarded(HttpContext context, Func<UsacDemoEntity, Task> show)
     {
-        if (await Struck(context, page)) return;
-        if (Faults.Take("expired_session", page, context.Request.Method) is not null) _books.Close(context.Request.Cookies[UsacDemo.SessionCookie]);
+        if (await Struck(context)) return;
+        if (Strikes(context, "expired_session") is not null) _books.Close(context.Request.Cookies[UsacDemo.SessionCookie]);
         var account = Account(context);
         if (account is null)
         {
@@ -293,32 +289,23 @@ public sealed class UsacEFile(TimeProvider clock)
         await show(account);
     }
 
-    async Task<bool> Struck(HttpContext context, string page)
+    async Task<bool> Struck(HttpContext context)
     {
-        var method = context.Request.Method;
-        if (Faults.Take("slow", page, method) is { } slow) await Task.Delay(TimeSpan.FromMilliseconds(slow.DelayMs), clock, context.RequestAborted);
-        if (Faults.Take("maintenance", page, method) is not null)
+        if (Strikes(context, "maintenance") is not null)
         {
             context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
             await Write(context, UsacHtml.Maintenance());
             return true;
         }
 
-        if (Faults.Take("error", page, method) is not null)
-        {
-            context.Response.StatusCode = StatusCodes.Status500InternalServerError;
-            await Write(context, UsacHtml.Page("Something went wrong", "<p>An unexpected error occurred.</p>"));
-            return true;
-        }
-
-        if (Faults.Take("robot", page, method) is null) return false;
+        if (Strikes(context, "robot") is null) return false;
         await Write(context, UsacHtml.Robot());
         return true;
     }
 
-    async Task Html(HttpContext context, string page, Func<string> html)
+    async Task Html(HttpContext context, Func<string> html)
     {
-        if (!await Struck(context, page)) await Write(context, html());
+        if (!await Struck(context)) await Write(context, html());
     }
 
     Task WithForm(HttpContext context, UsacDemoEntity account, Func<PortalForm, Task> use)
@@ -329,7 +316,7 @@ public sealed class UsacEFile(TimeProvider clock)
 
     void Keep(HttpContext context, string session) => context.Response.Cookies.Append(UsacDemo.SessionCookie, session, new CookieOptions
     {
-        HttpOnly = true, Path = "/usac", SameSite = SameSiteMode.Lax, Expires = clock.GetUtcNow() + UsacDemo.SessionIdle,
+        HttpOnly = true, Path = "/usac", SameSite = SameSiteMode.Lax, Expires = Clock.GetUtcNow() + UsacDemo.SessionIdle,
     });
 
     static Task NotFound(HttpContext context)
