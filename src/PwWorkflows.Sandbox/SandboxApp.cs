@@ -1,4 +1,5 @@
 using PwWorkflows.Sandbox.Core;
+using PwWorkflows.Sandbox.ErpNext;
 
 namespace PwWorkflows.Sandbox;
 
@@ -8,6 +9,7 @@ public static class SandboxApp
     /// <summary>Every system of the sandbox, in the order shown.</summary>
     static IReadOnlyList<SandboxSystem> CreateSystems(SandboxContext context) =>
     [
+        new ErpNextSystem(context),
         new Usac.UsacSystem(context),
     ];
 
@@ -40,6 +42,11 @@ public static class SandboxApp
             builder.Services.AddSingleton(system.GetType(), system);
             builder.Services.AddSingleton(system);
         }
+        builder.Services.ConfigureHttpJsonOptions(json =>
+        {
+            json.SerializerOptions.PropertyNamingPolicy = SandboxJson.Options.PropertyNamingPolicy;
+            json.SerializerOptions.Encoder = SandboxJson.Options.Encoder;
+        });
         builder.Services.AddHostedService<SystemsService>();
 
         var app = builder.Build();
@@ -58,7 +65,11 @@ public static class SandboxApp
 
         public async Task StopAsync(CancellationToken cancellationToken)
         {
-            foreach (var system in systems) await system.StopAsync(cancellationToken);
+            foreach (var system in systems)
+            {
+                await system.StopAsync(cancellationToken);
+                (system as IDisposable)?.Dispose();
+            }
         }
     }
 }

@@ -91,8 +91,8 @@ static class CoreEndpoints
         var html = new StringBuilder("<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Sandbox</title>")
             .Append("<style>body{font:16px system-ui;margin:2rem;max-width:50rem}li{margin:.4rem 0}</style></head><body><h1>Sandbox</h1>")
             .Append("<p>Local stand-ins for the outside. Nothing here is real, and its secrets are published.</p><ul>");
-        foreach (var name in systems.Select(s => WebUtility.HtmlEncode(s.Name)))
-            html.Append(CultureInfo.InvariantCulture, $"<li><a href=\"/{name}\">{name}</a> · <a href=\"/{name}/_log\">log</a> · <a href=\"/{name}/_faults\">faults</a></li>");
+        foreach (var (name, home) in systems.Select(s => (WebUtility.HtmlEncode(s.Name), s.HomePath)))
+            html.Append(CultureInfo.InvariantCulture, $"<li><a href=\"{home}\">{name}</a> · <a href=\"/{name}/_log\">log</a> · <a href=\"/{name}/_faults\">faults</a></li>");
         return html.Append("</ul></body></html>").ToString();
     }
 }

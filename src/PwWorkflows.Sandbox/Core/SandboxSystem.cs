@@ -43,6 +43,9 @@ public abstract class SandboxSystem
     /// </summary>
     public virtual bool SpeaksHttp => true;
 
+    /// <summary>Where a person looks at the system.</summary>
+    public virtual string HomePath => "/" + Name;
+
     /// <summary>What the core gave.</summary>
     protected SandboxContext Context { get; }
 
