@@ -30,7 +30,7 @@ public interface IEffectLedger
     /// <param name="key">The business key, such as <c>erp:SAL-ORD-2026-00042:Service Queued</c>; at most 200 characters.</param>
     /// <param name="kind">What kind of effect it is, such as <c>erpnext.state</c>, for people who read the ledger.</param>
     /// <param name="perform">
-    /// Changes the outside. When it throws <see cref="EffectNotPerformedException"/> (or the connection was refused before anything was
+    /// Changes the outside. When it throws an <see cref="IEffectFailure"/> that says so (or the connection was refused before anything was
     /// sent) the key is free again; any other exception leaves the effect started, and the next call reconciles.
     /// </param>
     /// <param name="reconcile">Asks the outside whether the effect happened. Must only read.</param>
@@ -44,9 +44,19 @@ public interface IEffectLedger
         CancellationToken ct);
 }
 
-/// <summary>Thrown by an effect that certainly changed nothing (refused, invalid, not sent), so that it may be tried again.</summary>
-public sealed class EffectNotPerformedException : Exception
+/// <summary>Implemented by exceptions that know whether the outside was left unchanged.</summary>
+public interface IEffectFailure
 {
+    /// <summary><c>true</c> when the effect certainly did not happen (refused, invalid, not sent), so that it may simply be tried again.</summary>
+    bool NothingHappened { get; }
+}
+
+/// <summary>Thrown by an effect that certainly changed nothing (refused, invalid, not sent), so that it may be tried again.</summary>
+public sealed class EffectNotPerformedException : Exception, IEffectFailure
+{
+    /// <inheritdoc />
+    public bool NothingHappened => true;
+
     /// <summary>Creates the exception.</summary>
     public EffectNotPerformedException() { }
 
