@@ -48,7 +48,7 @@ public sealed class EffectLedger : IEffectLedger
         string key, string kind, Func<CancellationToken, Task<T>> perform, Func<CancellationToken, Task<Reconciliation<T>>> reconcile, CancellationToken ct)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(key);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(key.Length, 200, nameof(key));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(key.Length, 300, nameof(key));
         ArgumentException.ThrowIfNullOrWhiteSpace(kind);
         ArgumentNullException.ThrowIfNull(perform);
         ArgumentNullException.ThrowIfNull(reconcile);

@@ -27,7 +27,7 @@ public interface IEffectLedger
 {
     /// <summary>Performs an effect once and gives its result; a later call with the same key gives the stored result.</summary>
     /// <typeparam name="T">The result; stored as JSON, so it must read back equal, and it must never contain a secret.</typeparam>
-    /// <param name="key">The business key, such as <c>erp:SAL-ORD-2026-00042:Service Queued</c>; at most 200 characters.</param>
+    /// <param name="key">The business key, such as <c>erp:SAL-ORD-2026-00042:Service Queued</c>; at most 300 characters.</param>
     /// <param name="kind">What kind of effect it is, such as <c>erpnext.state</c>, for people who read the ledger.</param>
     /// <param name="perform">
     /// Changes the outside. When it throws an <see cref="IEffectFailure"/> that says so (or the connection was refused before anything was

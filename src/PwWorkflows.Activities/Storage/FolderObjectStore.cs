@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.Json;
 
 namespace PwWorkflows.Activities.Storage;
@@ -156,7 +157,7 @@ public sealed class FolderObjectStore : IObjectStore
     private static void SyncFolder(string folder)
     {
         if (!OperatingSystem.IsLinux() && !OperatingSystem.IsMacOS()) return;
-        var descriptor = Native.Open(folder, 0);
+        var descriptor = Native.Open([.. Encoding.UTF8.GetBytes(folder), 0], 0);
         if (descriptor < 0) return;
         _ = Native.FSync(descriptor);
         _ = Native.Close(descriptor);
@@ -166,7 +167,7 @@ public sealed class FolderObjectStore : IObjectStore
     {
         [DllImport("libc", EntryPoint = "open", SetLastError = true)]
         [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-        public static extern int Open([MarshalAs(UnmanagedType.LPUTF8Str)] string path, int flags);
+        public static extern int Open(byte[] path, int flags);
 
         [DllImport("libc", EntryPoint = "fsync", SetLastError = true)]
         [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

@@ -1,0 +1,185 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Text;
+using MailKit;
+using MailKit.Net.Smtp;
+using MailKit.Security;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using MimeKit;
+using PwWorkflows.Activities.Data;
+using PwWorkflows.Activities.Effects;
+using PwWorkflows.Activities.Orders;
+
+namespace PwWorkflows.Activities.Notifications;
+
+/// <summary>Sends mail over one SMTP relay and keeps each mail with its outcome (table <c>mails</c>).</summary>
+/// <remarks>
+/// A mail is sent once per key. A relay can't be asked whether it took a mail, so when the process died between handing a mail over
+/// and writing that down, the mail goes out once more: with the same Message-ID, by which mailboxes drop the second copy, and with
+/// the header <c>X-PW-Possible-Repeat</c>.
+/// </remarks>
+public sealed class MailSender : IMailSender
+{
+    private readonly IPwDatabase _database;
+    private readonly IEffectLedger _effects;
+    private readonly TimeProvider _time;
+    private readonly MailOptions _options;
+    private readonly MailTemplates _templates;
+    private readonly ILogger<MailSender> _logger;
+
+    /// <summary>Creates the sender.</summary>
+    public MailSender(IPwDatabase database, IEffectLedger effects, TimeProvider time, IOptions<MailOptions> options, ILogger<MailSender> logger)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        _database = database;
+        _effects = effects;
+        _time = time;
+        _options = options.Value;
+        _templates = new MailTemplates(_options.Templates);
+        _logger = logger;
+    }
+
+    /// <inheritdoc />
+    public async Task<MailSent> SendAsync(MailToSend mail, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(mail);
+        if (!CustomerAddresses.IsWellFormed(mail.To)) throw new NonRetryableException($"'{mail.To}' is no mail address.");
+        var repeat = false;
+        return await _effects.RunAsync(
+            mail.Key,
+            "mail",
+            token => DeliverAsync(mail, repeat, token),
+            async token =>
+            {
+                var known = await OutcomeAsync(mail.Key, token).ConfigureAwait(false);
+                switch (known)
+                {
+                    case ("sent", _, var sent):
+                        return new Reconciliation<MailSent>.Happened(sent);
+                    case ("sending", "repeat", _):
+                        return new Reconciliation<MailSent>.Unknown("the mail was handed to the relay twice and the answer was lost both times.");
+                    case ("sending", _, _):
+                        repeat = true;
+                        return new Reconciliation<MailSent>.DidNotHappen();
+                    default:
+                        return new Reconciliation<MailSent>.DidNotHappen();
+                }
+            },
+            ct).ConfigureAwait(false);
+    }
+
+    private async Task<MailSent> DeliverAsync(MailToSend mail, bool repeat, CancellationToken ct)
+    {
+        if (_options.Host.Length == 0) throw new EffectNotPerformedException("SMTP_HOST is not set, so no mail can be sent.");
+        var values = new Dictionary<string, object?>(mail.Values) { ["reply_address"] = _options.ReplyTo };
+        var content = await _templates.RenderAsync(mail.Template, values, ct).ConfigureAwait(false);
+        var message = Compose(mail, content, repeat);
+        var sentTo = message.To.Mailboxes.First().Address;
+        var sent = new MailSent(message.MessageId!, sentTo, content.Subject);
+
+        using var timeout = new CancellationTokenSource(_options.Timeout, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, timeout.Token);
+        using var smtp = new SmtpClient();
+        try
+        {
+            await ConnectAsync(smtp, either.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is SocketException or IOException or ProtocolException or AuthenticationException or SslHandshakeException or NotSupportedException
+            || (e is OperationCanceledException && !ct.IsCancellationRequested))
+        {
+            NotificationLog.MailFailed(_logger, mail.Key, e.Message);
+            throw new EffectNotPerformedException($"The mail relay {_options.Host}:{_options.Port} did not take the connection: {e.Message}", e);
+        }
+
+        // From here on the relay may have the mail.
+        await KeepAsync(mail, content, sent, "sending", repeat ? "repeat" : null).ConfigureAwait(false);
+        try
+        {
+            await smtp.SendAsync(message, either.Token).ConfigureAwait(false);
+        }
+        catch (SmtpCommandException e)
+        {
+            await KeepAsync(mail, content, sent, "failed", e.Message).ConfigureAwait(false);
+            NotificationLog.MailFailed(_logger, mail.Key, e.Message);
+            if ((int)e.StatusCode >= 500) throw new NonRetryableMailException($"The mail relay refused the mail to {sentTo}: {e.Message}", e);
+            throw new EffectNotPerformedException($"The mail relay put the mail to {sentTo} off: {e.Message}", e);
+        }
+
+        await KeepAsync(mail, content, sent, "sent", repeat ? "possible repeat" : null).ConfigureAwait(false);
+        NotificationLog.MailSent(_logger, mail.Template, sentTo, sent.MessageId);
+        try
+        {
+            await smtp.DisconnectAsync(true, either.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or ProtocolException or CommandException or OperationCanceledException)
+        {
+            // The mail is out; how the relay says goodbye doesn't matter.
+        }
+
+        return sent;
+    }
+
+    private async Task ConnectAsync(SmtpClient smtp, CancellationToken ct)
+    {
+        var security = _options.Tls switch
+        {
+            "required" => SecureSocketOptions.StartTls,
+            "implicit" => SecureSocketOptions.SslOnConnect,
+            _ => SecureSocketOptions.StartTlsWhenAvailable,
+        };
+        await smtp.ConnectAsync(_options.Host, _options.Port, security, ct).ConfigureAwait(false);
+        if (_options.User.Length == 0) return;
+        var loopback = IPAddress.TryParse(_options.Host, out var address) ? IPAddress.IsLoopback(address) : _options.Host == "localhost";
+        if (!smtp.IsSecure && !loopback) throw new AuthenticationException("the connection is not encrypted, so the password is not sent");
+        await smtp.AuthenticateAsync(new NetworkCredential(_options.User, _options.Password), ct).ConfigureAwait(false);
+    }
+
+    private MimeMessage Compose(MailToSend mail, RenderedMail content, bool repeat)
+    {
+        var message = new MimeMessage { Subject = content.Subject, Date = _time.GetUtcNow(), MessageId = MessageIdOf(mail.Key) };
+        message.From.Add(new MailboxAddress("Performance West", _options.From));
+        message.ReplyTo.Add(new MailboxAddress("Performance West", _options.ReplyTo));
+        message.To.Add(new MailboxAddress("", _options.ReachesCustomers ? mail.To : _options.Admin));
+        if (!_options.ReachesCustomers) message.Headers.Add("X-PW-Original-To", mail.To);
+        if (repeat) message.Headers.Add("X-PW-Possible-Repeat", "yes");
+        var body = new BodyBuilder { TextBody = content.Text, HtmlBody = content.Html };
+        foreach (var attachment in mail.Attachments ?? [])
+            body.Attachments.Add(attachment.FileName, attachment.Content.ToArray(), ContentType.Parse(attachment.ContentType));
+        message.Body = body.ToMessageBody();
+        return message;
+    }
+
+    /// <summary>The same key gives the same Message-ID on every node and try.</summary>
+    internal string MessageIdOf(string key) =>
+        $"{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)))[..40]}@{_options.From[(_options.From.IndexOf('@', StringComparison.Ordinal) + 1)..]}";
+
+    private async Task KeepAsync(MailToSend mail, RenderedMail content, MailSent sent, string status, string? note) =>
+        await _database.ExecuteAsync(
+            """
+            INSERT INTO mails (key, order_number, template, addressed_to, sent_to, subject, message_id, body_text, body_html, status, note, at)
+            VALUES (@key, @order, @template, @to, @sent_to, @subject, @id, @text, @html, @status, @note, @at)
+            ON CONFLICT (key) DO UPDATE SET sent_to = excluded.sent_to, subject = excluded.subject, body_text = excluded.body_text,
+                body_html = excluded.body_html, status = excluded.status, note = excluded.note, at = excluded.at
+            """,
+            Parameters.Of(
+                ("key", mail.Key), ("order", mail.Order), ("template", mail.Template), ("to", mail.To), ("sent_to", sent.To), ("subject", sent.Subject),
+                ("id", sent.MessageId), ("text", content.Text), ("html", content.Html), ("status", status), ("note", note), ("at", _time.GetUtcNow())),
+            CancellationToken.None).ConfigureAwait(false);
+
+    private async Task<(string Status, string? Note, MailSent Sent)?> OutcomeAsync(string key, CancellationToken ct)
+    {
+        var rows = await _database.QueryAsync(
+            "SELECT status, note, message_id, sent_to, subject FROM mails WHERE key = @key",
+            Parameters.Of(("key", key)),
+            static r => (r.GetString(0), r.Text(1), new MailSent(r.GetString(2), r.GetString(3), r.GetString(4))),
+            ct).ConfigureAwait(false);
+        return rows.Count == 0 ? null : rows[0];
+    }
+
+    private sealed class NonRetryableMailException(string message, Exception inner) : NonRetryableException(message, inner), IEffectFailure
+    {
+        public bool NothingHappened => true;
+    }
+}
