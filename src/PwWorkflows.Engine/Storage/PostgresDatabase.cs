@@ -1,0 +1,43 @@
+using System.Data.Common;
+using Npgsql;
+
+namespace PwWorkflows.Engine.Storage;
+
+/// <summary>PostgreSQL for the product's own tables: pooled connections with the settings of the operator.</summary>
+internal sealed class PostgresDatabase : IEngineDatabase
+{
+    private readonly Action _countRoundTrip;
+
+    public PostgresDatabase(string connectionString, Action countRoundTrip)
+    {
+        _countRoundTrip = countRoundTrip;
+        var builder = new NpgsqlConnectionStringBuilder(connectionString);
+        // Several nodes share a server of 100 connections by default; who sets another size gets it.
+        if (builder.MaxPoolSize == new NpgsqlConnectionStringBuilder().MaxPoolSize) builder.MaxPoolSize = 20;
+        if (builder.MaxAutoPrepare == 0) builder.MaxAutoPrepare = 100;
+        ConnectionString = connectionString;
+        Source = new NpgsqlDataSourceBuilder(builder.ConnectionString).Build();
+    }
+
+    public NpgsqlDataSource Source { get; }
+    public DatabaseProvider Provider => DatabaseProvider.PostgreSql;
+    public string ConnectionString { get; }
+
+    public async Task<T> ReadAsync<T>(Func<DbConnection, CancellationToken, Task<T>> read, CancellationToken ct)
+    {
+        _countRoundTrip();
+        await using var connection = await Source.OpenConnectionAsync(ct).ConfigureAwait(false);
+        return await read(connection, ct).ConfigureAwait(false);
+    }
+
+    public async Task<T> WriteAsync<T>(Func<DbConnection, DbTransaction, CancellationToken, Task<T>> write, CancellationToken ct)
+    {
+        await using var connection = await Source.OpenConnectionAsync(ct).ConfigureAwait(false);
+        await using var transaction = await connection.BeginTransactionAsync(ct).ConfigureAwait(false);
+        var result = await write(connection, transaction, ct).ConfigureAwait(false);
+        _countRoundTrip();
+        // Once sent, the outcome is waited for.
+        await transaction.CommitAsync(CancellationToken.None).ConfigureAwait(false);
+        return result;
+    }
+}
