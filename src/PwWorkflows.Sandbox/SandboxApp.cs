@@ -1,5 +1,7 @@
 using PwWorkflows.Sandbox.Core;
 using PwWorkflows.Sandbox.ErpNext;
+using PwWorkflows.Sandbox.Stripe;
+using PwWorkflows.Sandbox.Usac;
 
 namespace PwWorkflows.Sandbox;
 
@@ -7,11 +9,11 @@ namespace PwWorkflows.Sandbox;
 public static class SandboxApp
 {
     /// <summary>Every system of the sandbox, in the order shown.</summary>
-    static IReadOnlyList<SandboxSystem> CreateSystems(SandboxContext context) =>
-    [
-        new ErpNextSystem(context),
-        new Usac.UsacSystem(context),
-    ];
+    static IReadOnlyList<SandboxSystem> CreateSystems(SandboxContext context)
+    {
+        var erp = new ErpNextSystem(context);
+        return [erp, new UsacSystem(context), new StripeSystem(context, erp)];
+    }
 
     /// <summary>
     /// Builds the sandbox; start it with <c>StartAsync</c> and read the bound address from <c>app.Urls</c>. Each system is a singleton

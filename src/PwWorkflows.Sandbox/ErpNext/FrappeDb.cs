@@ -4,6 +4,7 @@ using System.Net.Mail;
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using PwWorkflows.Sandbox.Usac;
 
 namespace PwWorkflows.Sandbox.ErpNext;
 
@@ -51,9 +52,17 @@ public sealed class FrappeDb(TimeProvider clock)
             foreach (var (code, name, cents) in new[]
             {
                 ("FCC-499A", "FCC Form 499-A", 49900), ("FCC-499A-ZERO", "FCC Form 499-A, zero revenue", 17900),
-                ("FCC-COMPLIANCE-CHECKUP", "FCC Compliance Checkup", 79900),
+                ("FCC-COMPLIANCE-CHECKUP", "FCC Compliance Checkup", 79900), ("FCC-499A-499Q", "FCC Forms 499-A and 499-Q", 59900),
+                ("FCC-499A-DISCONTINUANCE", "FCC Form 499-A discontinuance", 29900), ("FCC-499-INITIAL", "FCC Form 499 initial registration", 34900),
+                ("RMD-FILING", "Robocall Mitigation Database filing", 24900), ("CPNI-CERTIFICATION", "CPNI certification", 14900),
+                ("STIR-SHAKEN", "STIR/SHAKEN implementation", 39900),
             })
                 Seed("Item", new JsonObject { ["item_code"] = code, ["item_name"] = name, ["standard_rate"] = cents / 100m });
+            foreach (var carrier in UsacDemo.Entities)
+                Seed("Sensitive ID", new JsonObject
+                {
+                    ["name"] = string.Create(CultureInfo.InvariantCulture, $"usac-totp-{carrier.TelecomEntityId}"), ["id_type"] = "TOTP", ["encrypted_value"] = carrier.TotpSeed,
+                });
         }
 
         void Seed(string type, JsonObject fields) => Store(null, Build(Site.DocTypes[type], fields, "Administrator"));
