@@ -1,5 +1,6 @@
 using PwWorkflows.Sandbox.Core;
 using PwWorkflows.Sandbox.ErpNext;
+using PwWorkflows.Sandbox.Mail;
 using PwWorkflows.Sandbox.Stripe;
 using PwWorkflows.Sandbox.Usac;
 
@@ -12,7 +13,7 @@ public static class SandboxApp
     static IReadOnlyList<SandboxSystem> CreateSystems(SandboxContext context)
     {
         var erp = new ErpNextSystem(context);
-        return [erp, new UsacSystem(context), new StripeSystem(context, erp)];
+        return [erp, new UsacSystem(context), new StripeSystem(context, erp), new MailSystem(context)];
     }
 
     /// <summary>
@@ -48,13 +49,29 @@ public static class SandboxApp
         {
             json.SerializerOptions.PropertyNamingPolicy = SandboxJson.Options.PropertyNamingPolicy;
             json.SerializerOptions.Encoder = SandboxJson.Options.Encoder;
+            json.SerializerOptions.UnmappedMemberHandling = SandboxJson.Options.UnmappedMemberHandling;
         });
+        builder.Services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true);
         builder.Services.AddHostedService<SystemsService>();
 
         var app = builder.Build();
+        app.Use(ExplainBadRequestsAsync);
         app.UseMiddleware<SandboxMiddleware>();
         app.MapCore(systems, clock);
         return app;
+    }
+
+    /// <summary>Tells what is wrong with the JSON of a control request, where ASP.NET would answer an empty 400.</summary>
+    static async Task ExplainBadRequestsAsync(HttpContext http, RequestDelegate next)
+    {
+        try
+        {
+            await next(http);
+        }
+        catch (BadHttpRequestException e) when (!http.Response.HasStarted)
+        {
+            await SandboxJson.Problem(e.StatusCode, e.InnerException?.Message ?? e.Message).ExecuteAsync(http);
+        }
     }
 
     /// <summary>Starts and stops what the systems run besides HTTP.</summary>

@@ -18,6 +18,9 @@ public sealed class SandboxHost : IAsyncDisposable
     /// <summary>A client whose base address is <see cref="BaseUrl"/>; paths are relative (<c>erpnext/_log</c>).</summary>
     public HttpClient Http { get; }
 
+    /// <summary>The port of the SMTP sink.</summary>
+    public int SmtpPort => System<Mail.MailSystem>().SmtpPort;
+
     /// <summary>The system of type <typeparamref name="T"/>.</summary>
     public T System<T>() where T : Core.SandboxSystem => _app.Services.GetRequiredService<T>();
 
