@@ -223,7 +223,7 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
     // Counting many rows takes long on any database, and a listing does not need the last digit: large counts are kept for a minute.
     private async Task<long> TotalAsync(string where, object?[] args, CancellationToken ct)
     {
-        var some = await CountAsync("SELECT count(*) FROM (SELECT 1 FROM workflow_instances i" + where + " LIMIT 10001) some", args, ct).ConfigureAwait(false);
+        var some = await CountAsync("SELECT count(*) FROM (SELECT 1 FROM workflow_instances i" + where + " LIMIT 10001) few", args, ct).ConfigureAwait(false);
         if (some <= ExactCountLimit) return some;
 
         var key = new StringBuilder(where);

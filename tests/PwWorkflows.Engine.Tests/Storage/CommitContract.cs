@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Data.Common;
 using PwWorkflows.Engine.Storage;
 using PwWorkflows.Tests.Infrastructure;
@@ -112,7 +111,7 @@ public abstract class CommitContract(ITestDatabase database) : StoreTestBase(dat
     public async Task The_same_new_instance_is_written_once_when_many_race()
     {
         var row = Ended(Instance());
-        var outcomes = await RaceAsync(16, i => Store.CommitAsync(new InstanceCommit { Instance = row with { State = Bytes(i.ToString("D2", null)) }, IsNew = true, NodeId = "node-1" }, Ct));
+        var outcomes = await Race.OutcomesAsync(16, i => Store.CommitAsync(new InstanceCommit { Instance = row with { State = Bytes(i.ToString("D2", null)) }, IsNew = true, NodeId = "node-1" }, Ct));
         Assert.Equal(1, outcomes.Count(o => o is null));
         Assert.All(outcomes.OfType<Exception>(), e => Assert.Equal(CommitConflict.UniqueKey, Assert.IsType<CommitConflictException>(e).Conflict));
     }
@@ -122,7 +121,7 @@ public abstract class CommitContract(ITestDatabase database) : StoreTestBase(dat
     {
         var row = Instance();
         var lease = await StartAsync(row);
-        var outcomes = await RaceAsync(16, _ => Store.CommitAsync(new InstanceCommit { Instance = Ended(row), Lease = lease, NodeId = "node-1" }, Ct));
+        var outcomes = await Race.OutcomesAsync(16, _ => Store.CommitAsync(new InstanceCommit { Instance = Ended(row), Lease = lease, NodeId = "node-1" }, Ct));
         Assert.Equal(1, outcomes.Count(o => o is null));
         Assert.All(outcomes.OfType<Exception>(), e => Assert.Equal(CommitConflict.LeaseLost, Assert.IsType<CommitConflictException>(e).Conflict));
     }
@@ -132,7 +131,7 @@ public abstract class CommitContract(ITestDatabase database) : StoreTestBase(dat
     {
         var item = Item();
         await Store.EnqueueAsync([item], "node-1", null, HalfMinute, Ct);
-        var outcomes = await RaceAsync(16, _ => Store.CommitAsync(new InstanceCommit { Instance = Ended(Instance()), IsNew = true, NodeId = "node-1", CompletedWorkIds = [item.Id] }, Ct));
+        var outcomes = await Race.OutcomesAsync(16, _ => Store.CommitAsync(new InstanceCommit { Instance = Ended(Instance()), IsNew = true, NodeId = "node-1", CompletedWorkIds = [item.Id] }, Ct));
         Assert.Equal(1, outcomes.Count(o => o is null));
         Assert.All(outcomes.OfType<Exception>(), e => Assert.Equal(CommitConflict.WorkGone, Assert.IsType<CommitConflictException>(e).Conflict));
         Assert.Equal(1, await Store.CountInstancesAsync(new InstanceFilter(), Ct));
@@ -159,7 +158,7 @@ public abstract class CommitContract(ITestDatabase database) : StoreTestBase(dat
         {
             var rows = Enumerable.Range(0, 20).Select(_ => Ended(Instance())).ToList();
             rows.Insert(10, Ended(Instance("taken")));
-            var outcomes = await RaceAsync(rows.Count, i => Store.CommitAsync(new InstanceCommit { Instance = rows[i], IsNew = true, NodeId = "node-1", Enqueue = [Item("w" + rows[i].Id)] }, Ct));
+            var outcomes = await Race.OutcomesAsync(rows.Count, i => Store.CommitAsync(new InstanceCommit { Instance = rows[i], IsNew = true, NodeId = "node-1", Enqueue = [Item("w" + rows[i].Id)] }, Ct));
 
             var bad = Assert.IsType<CommitConflictException>(outcomes[10]);
             Assert.Equal(CommitConflict.UniqueKey, bad.Conflict);
@@ -178,7 +177,7 @@ public abstract class CommitContract(ITestDatabase database) : StoreTestBase(dat
     {
         var before = Store.RoundTrips;
         var rows = Enumerable.Range(0, 200).Select(_ => Ended(Instance())).ToList();
-        var outcomes = await RaceAsync(rows.Count, i => Store.CommitAsync(new InstanceCommit { Instance = rows[i], IsNew = true, NodeId = "node-1" }, Ct));
+        var outcomes = await Race.OutcomesAsync(rows.Count, i => Store.CommitAsync(new InstanceCommit { Instance = rows[i], IsNew = true, NodeId = "node-1" }, Ct));
         Assert.All(outcomes, Assert.Null);
         Assert.InRange(Store.RoundTrips - before, 1, 150);
     }
@@ -259,21 +258,6 @@ public abstract class CommitContract(ITestDatabase database) : StoreTestBase(dat
         var store = OpenAnother();
         await store.DisposeAsync();
         await Assert.ThrowsAsync<ObjectDisposedException>(() => store.CompleteWorkAsync(["x"], Ct));
-    }
-
-    /// <summary>Runs all at once; gives for each its exception or null.</summary>
-    private static async Task<Exception?[]> RaceAsync(int count, Func<int, Task> run)
-    {
-        var ready = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var outcomes = new ConcurrentDictionary<int, Exception?>();
-        var tasks = Enumerable.Range(0, count).Select(i => Task.Run(async () =>
-        {
-            await ready.Task;
-            outcomes[i] = await Record.ExceptionAsync(() => run(i));
-        }, Ct)).ToArray();
-        ready.SetResult();
-        await Task.WhenAll(tasks);
-        return [.. outcomes.OrderBy(o => o.Key).Select(o => o.Value)];
     }
 }
 

@@ -1,0 +1,164 @@
+using PwWorkflows.Engine.Storage;
+using PwWorkflows.Tests.Infrastructure;
+
+namespace PwWorkflows.Engine.Tests.Storage;
+
+public abstract class LeaseContract(ITestDatabase database) : StoreTestBase(database)
+{
+    [Fact]
+    public async Task A_free_instance_is_claimed_with_its_newest_state()
+    {
+        var row = Instance(status: InstanceStatus.Suspended, state: "s1");
+        await SuspendNewAsync(row);
+        var (read, lease) = await Store.ClaimInstanceAsync(row.Id, "node-1", HalfMinute, Ct);
+        Assert.Equal("s1"u8.ToArray(), read!.State.ToArray());
+        Assert.Equal(row.Id, lease!.InstanceId);
+    }
+
+    [Fact]
+    public async Task An_unknown_instance_is_not_claimed() => Assert.Equal((null, null), await Store.ClaimInstanceAsync("nobody", "node-1", HalfMinute, Ct));
+
+    [Fact]
+    public async Task A_held_instance_is_shown_but_not_given()
+    {
+        var row = Instance();
+        await StartAsync(row);
+        var (read, lease) = await Store.ClaimInstanceAsync(row.Id, "node-1", HalfMinute, Ct);
+        Assert.Equal(row.Id, read!.Id);
+        Assert.Null(lease);
+    }
+
+    [Fact]
+    public async Task One_of_many_claims_an_instance()
+    {
+        var row = Instance(status: InstanceStatus.Suspended);
+        await SuspendNewAsync(row);
+        var other = OpenAnother();
+        for (var round = 0; round < 10; round++)
+        {
+            var claims = await Race.ResultsAsync(16, i => (i % 2 == 0 ? Store : other).ClaimInstanceAsync(row.Id, "node-" + i, HalfMinute, Ct));
+            var winner = Assert.Single(claims, c => c.Lease is not null).Lease!;
+            await Store.ReleaseLeaseAsync(winner, Ct);
+        }
+    }
+
+    [Fact]
+    public async Task A_claim_that_races_with_a_commit_sees_what_was_committed()
+    {
+        var row = Instance(status: InstanceStatus.Suspended, state: "0");
+        await SuspendNewAsync(row);
+        var other = OpenAnother();
+        var (_, lease) = await Store.ClaimInstanceAsync(row.Id, "node-1", HalfMinute, Ct);
+        for (var round = 1; round <= 50; round++)
+        {
+            var state = round.ToString("D", null);
+            var held = lease!;
+            var commit = Task.Run(() => Store.CommitAsync(new InstanceCommit { Instance = row with { State = Bytes(state) }, Lease = held, NodeId = "node-1" }, Ct), Ct);
+            (InstanceRow? Instance, Lease? Lease) claim;
+            do claim = await other.ClaimInstanceAsync(row.Id, "node-2", HalfMinute, Ct);
+            while (claim.Lease is null);
+            await commit;
+            Assert.Equal(Bytes(state).ToArray(), claim.Instance!.State.ToArray());
+            lease = claim.Lease;
+        }
+    }
+
+    [Fact]
+    public async Task A_token_is_never_given_out_twice()
+    {
+        var row = Instance(status: InstanceStatus.Suspended);
+        await SuspendNewAsync(row);
+        var tokens = new HashSet<long>();
+        for (var i = 0; i < 5; i++)
+        {
+            var node = OpenAnother();
+            for (var n = 0; n < 5; n++)
+            {
+                var (_, lease) = await node.ClaimInstanceAsync(row.Id, "node-1", HalfMinute, Ct);
+                Assert.True(tokens.Add(lease!.Token));
+                await node.ReleaseLeaseAsync(lease, Ct);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Renewed_leases_last_and_lost_ones_are_named()
+    {
+        var (a, b, c) = (await StartAsync(Instance("a")), await StartAsync(Instance("b")), await StartAsync(Instance("c")));
+        Clock.Advance(TimeSpan.FromSeconds(20));
+        Assert.Empty(await Store.RenewLeasesAsync([a, b, c], HalfMinute, Ct));
+        Clock.Advance(TimeSpan.FromSeconds(20));
+        Assert.Null((await Store.ClaimInstanceAsync("a", "node-2", HalfMinute, Ct)).Lease);
+        Clock.Advance(TimeSpan.FromSeconds(20));
+        Assert.NotNull((await Store.ClaimInstanceAsync("b", "node-2", HalfMinute, Ct)).Lease);
+        await Store.DeleteInstancesAsync(["c"], Ct);
+        Assert.Equal([b, c], (await Store.RenewLeasesAsync([a, b, c], HalfMinute, Ct)).OrderBy(l => l.InstanceId));
+    }
+
+    [Fact]
+    public async Task A_stale_lease_releases_nothing()
+    {
+        var row = Instance();
+        var stale = await StartAsync(row);
+        Clock.Advance(TimeSpan.FromMinutes(1));
+        await Store.ClaimInstanceAsync(row.Id, "node-2", HalfMinute, Ct);
+        await Store.ReleaseLeaseAsync(stale, Ct);
+        Assert.Null((await Store.ClaimInstanceAsync(row.Id, "node-3", HalfMinute, Ct)).Lease);
+    }
+
+    [Fact]
+    public async Task Running_instances_of_dead_nodes_are_claimed_and_counted()
+    {
+        await StartAsync(Instance("dead"));
+        await StartAsync(Instance("alive"), TimeSpan.FromHours(1));
+        await SuspendNewAsync(Instance("waits", InstanceStatus.Suspended));
+        await SuspendNewAsync(Instance("orphan"));
+        await Store.CommitAsync(new InstanceCommit { Instance = Ended(Instance("ended")), IsNew = true, NodeId = "node-1" }, Ct);
+        Clock.Advance(TimeSpan.FromMinutes(1));
+
+        var claimed = await Store.ClaimLapsedAsync("node-2", 10, HalfMinute, Ct);
+        Assert.Equal(["dead", "orphan"], claimed.Select(c => c.Instance.Id).Order());
+        Assert.All(claimed, c => Assert.Equal(1, c.Takeovers));
+        Assert.Empty(await Store.ClaimLapsedAsync("node-3", 10, HalfMinute, Ct));
+
+        Clock.Advance(TimeSpan.FromMinutes(1));
+        var again = await Store.ClaimLapsedAsync("node-3", 10, HalfMinute, Ct);
+        Assert.All(again, c => Assert.Equal(2, c.Takeovers));
+
+        var dead = again.Single(c => c.Instance.Id == "dead");
+        await Store.CommitAsync(new InstanceCommit { Instance = dead.Instance, Lease = dead.Lease, NodeId = "node-3" }, Ct);
+        Assert.Equal(1, Assert.Single(await Store.ClaimLapsedAsync("node-1", 10, HalfMinute, Ct)).Takeovers);
+    }
+
+    [Fact]
+    public async Task Each_lapsed_instance_goes_to_one_of_many_nodes()
+    {
+        for (var i = 0; i < 60; i++) await StartAsync(Instance());
+        Clock.Advance(TimeSpan.FromMinutes(1));
+        var other = OpenAnother();
+        var claims = await Race.ResultsAsync(8, i => (i % 2 == 0 ? Store : other).ClaimLapsedAsync("node-" + i, 20, HalfMinute, Ct));
+        var ids = claims.SelectMany(c => c).Select(c => c.Instance.Id).ToList();
+        Assert.Equal(ids.Count, ids.Distinct().Count());
+        while (await Store.ClaimLapsedAsync("last", 20, HalfMinute, Ct) is { Count: > 0 } rest) ids.AddRange(rest.Select(c => c.Instance.Id));
+        Assert.Equal(60, ids.Distinct().Count());
+        Assert.Equal(60, ids.Count);
+    }
+}
+
+public sealed class LeaseOnSqlite() : LeaseContract(new OnSqliteFile());
+
+public sealed class LeaseOnPostgres(PostgresFixture postgres) : LeaseContract(new OnPostgresServer(postgres))
+{
+    [Fact]
+    public async Task Without_a_test_clock_leases_run_on_the_clock_of_the_database()
+    {
+        var store = OpenAnother();
+        store.ClockOverride = null;
+        var row = Instance();
+        // The node's own clock stands still years away; the lease is living all the same, and the item is due.
+        await store.CommitAsync(new InstanceCommit { Instance = row, IsNew = true, ReleaseLease = false, NodeId = "node-1" }, Ct);
+        Assert.Null((await store.ClaimInstanceAsync(row.Id, "node-2", HalfMinute, Ct)).Lease);
+        await store.EnqueueAsync([Item("past") with { DueAt = DateTimeOffset.UnixEpoch }], "node-1", null, HalfMinute, Ct);
+        Assert.Single(await store.TakeDueAsync("node-1", 10, HalfMinute, Ct));
+    }
+}
