@@ -1,0 +1,131 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using PwWorkflows.Activities.Storage;
+
+namespace PwWorkflows.Activities.Usac;
+
+/// <summary>Gives secrets by name, such as <c>usac-totp-1</c>. Whoever asks must not keep them.</summary>
+public interface ISecretSource
+{
+    /// <summary>A secret's value; null when there is none of that name.</summary>
+    Task<string?> ReadAsync(string name, CancellationToken ct);
+}
+
+/// <summary>What is known of a carrier's stored session at the portal.</summary>
+public abstract record UsacSession
+{
+    private UsacSession() { }
+
+    /// <summary>Usable as far as can be told.</summary>
+    /// <param name="StorageState">Playwright storage state: live cookies, so never log it.</param>
+    public sealed record Ready(string StorageState) : UsacSession
+    {
+        /// <summary>Shows no cookie.</summary>
+        public override string ToString() => "Ready";
+    }
+
+    /// <summary>There is none.</summary>
+    /// <param name="Key">Where it is expected.</param>
+    public sealed record Missing(string Key) : UsacSession;
+
+    /// <summary>There is one that no longer works.</summary>
+    /// <param name="Key">Where it is.</param>
+    /// <param name="Why">How that shows.</param>
+    /// <param name="Fingerprint">SHA-256 of the stored text: another one means that it was renewed.</param>
+    public sealed record Expired(string Key, string Why, string Fingerprint) : UsacSession;
+}
+
+/// <summary>
+/// The stored sessions: <c>usac/&lt;telecom_entity_id&gt;/storage_state.json</c> in the bucket <see cref="UsacOptions.StorageBucket"/>, exported by an
+/// operator or by the refresh job, with the time of export beside it.
+/// </summary>
+public sealed class UsacSessions(IObjectStore store, UsacPortal portal, UsacOptions options, TimeProvider clock)
+{
+    /// <summary>Name of the metadata entry that tells when a session was exported (ISO 8601).</summary>
+    public const string ExportedAt = "exported-at";
+
+    /// <summary>Key of a carrier's session.</summary>
+    public static string Key(int telecomEntityId) => string.Create(CultureInfo.InvariantCulture, $"usac/{telecomEntityId}/storage_state.json");
+
+    /// <summary>
+    /// Reads a carrier's session and judges it: by the cookies' own expiry, by its age since export, and, when those look good, by whether the
+    /// portal still lets it in.
+    /// </summary>
+    /// <exception cref="PortalUnavailableException">The portal can't be asked.</exception>
+    public async Task<UsacSession> OpenAsync(int telecomEntityId, CancellationToken ct)
+    {
+        var session = await ReadAsync(telecomEntityId, ct).ConfigureAwait(false);
+        if (session is not UsacSession.Ready ready) return session;
+        return await portal.ProbeAsync(ready.StorageState, ct).ConfigureAwait(false) == UsacProbe.SignedIn
+            ? ready
+            : new UsacSession.Expired(Key(telecomEntityId), "the portal asks for a sign-in", Fingerprint(ready.StorageState));
+    }
+
+    /// <summary>As <see cref="OpenAsync"/>, without asking the portal.</summary>
+    public async Task<UsacSession> ReadAsync(int telecomEntityId, CancellationToken ct)
+    {
+        var key = Key(telecomEntityId);
+        if (await store.GetAsync(options.StorageBucket, key, ct).ConfigureAwait(false) is not { } stored) return new UsacSession.Missing(key);
+        var text = Encoding.UTF8.GetString(stored.Content.Span);
+        var why = WhyExpired(text, stored.Metadata);
+        return why is null ? new UsacSession.Ready(text) : new UsacSession.Expired(key, why, Fingerprint(text));
+    }
+
+    /// <summary>Stores a session that is known to be signed in, in place of the old one.</summary>
+    public Task SaveAsync(int telecomEntityId, string storageState, CancellationToken ct) => store.PutAsync(
+        options.StorageBucket, Key(telecomEntityId), Encoding.UTF8.GetBytes(storageState), "application/json",
+        new Dictionary<string, string> { [ExportedAt] = clock.GetUtcNow().ToString("O", CultureInfo.InvariantCulture) }, ct);
+
+    /// <summary>Signs in anew with the stored name, password and TOTP seed, and stores the session. What the refresh job does.</summary>
+    /// <exception cref="NonRetryableException">A secret is missing, or the portal refused.</exception>
+    public async Task RefreshAsync(int telecomEntityId, ISecretSource secrets, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(secrets);
+        async Task<string> SecretAsync(string kind)
+        {
+            var name = string.Create(CultureInfo.InvariantCulture, $"usac-{kind}-{telecomEntityId}");
+            return await secrets.ReadAsync(name, ct).ConfigureAwait(false) is { Length: > 0 } value ? value : throw new NonRetryableException($"The secret '{name}' is missing.");
+        }
+
+        var credentials = new UsacCredentials(
+            await SecretAsync("username").ConfigureAwait(false), await SecretAsync("password").ConfigureAwait(false), await SecretAsync("totp").ConfigureAwait(false));
+        await SaveAsync(telecomEntityId, await portal.SignInAsync(credentials, ct).ConfigureAwait(false), ct).ConfigureAwait(false);
+    }
+
+    /// <summary>SHA-256 of a stored text, lower case hexadecimal.</summary>
+    internal static string Fingerprint(string text) => Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+
+    string? WhyExpired(string text, IReadOnlyDictionary<string, string> metadata)
+    {
+        var now = clock.GetUtcNow();
+        if (metadata.TryGetValue(ExportedAt, out var exported) && DateTimeOffset.TryParse(exported, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at)
+            && now - at >= options.SessionIdle) return $"it was exported on {at:yyyy-MM-dd}, longer ago than the portal keeps an idle session";
+        try
+        {
+            using var state = JsonDocument.Parse(text);
+            if (state.RootElement.ValueKind != JsonValueKind.Object || !state.RootElement.TryGetProperty("cookies", out var cookies) || cookies.ValueKind != JsonValueKind.Array)
+                return "it is not a storage state";
+            var ours = cookies.EnumerateArray().Where(IsOfPortal).Select(Expiry).ToList();
+            if (ours.Count == 0) return $"it holds no cookie for {options.PortalUrl.Host}";
+            return ours.All(e => e is { } expiry && expiry <= now) ? $"its cookies ran out on {ours.Max():yyyy-MM-dd}" : null;
+        }
+        catch (JsonException)
+        {
+            return "it is not JSON";
+        }
+    }
+
+    bool IsOfPortal(JsonElement cookie)
+    {
+        var domain = cookie.TryGetProperty("domain", out var d) ? (d.GetString() ?? "").TrimStart('.') : "";
+        var host = options.PortalUrl.Host;
+        return domain.Length > 0 && (host.Equals(domain, StringComparison.OrdinalIgnoreCase) || host.EndsWith("." + domain, StringComparison.OrdinalIgnoreCase));
+    }
+
+    /// <summary>When a cookie runs out; null for one that lives as long as the browser.</summary>
+    static DateTimeOffset? Expiry(JsonElement cookie) =>
+        cookie.TryGetProperty("expires", out var expires) && expires.ValueKind == JsonValueKind.Number && expires.GetDouble() >= 0
+            ? DateTimeOffset.FromUnixTimeMilliseconds((long)(expires.GetDouble() * 1000))
+            : null;
+}
