@@ -205,9 +205,17 @@ sealed class PortalVisit
             errors: all(m.errors).map(e => ({ line: e.getAttribute(m.line) ?? '', message: text(e) })) }; }
         """;
 
-    const string Values = """
-        es => es.map(e => e.type === 'checkbox' ? (e.checked ? 'yes' : '')
-          : e.tagName === 'SELECT' ? [...e.selectedOptions].map(o => o.label).filter(t => t).join(',') : e.value ?? '')
+    /// <summary>Finds all boxes of a page in one go, by what a label says or by selector, and marks each for typing.</summary>
+    const string FindBoxes = """
+        fs => { const norm = t => (t ?? '').replace(/\s+/g, ' ').trim(); const byLabel = new Map();
+          const value = e => e.type === 'checkbox' ? (e.checked ? 'yes' : '')
+            : e.tagName === 'SELECT' ? [...e.selectedOptions].map(o => o.label).filter(t => t).join(',') : e.value ?? '';
+          for (const e of document.querySelectorAll('input:not([type=hidden]), select, textarea'))
+            for (const name of new Set([...(e.labels ?? [])].map(l => norm(l.textContent)).concat(norm(e.getAttribute('aria-label')))))
+              byLabel.set(name, [...(byLabel.get(name) ?? []), e]);
+          return fs.map((f, i) => { let found = []; try { found = f.selector ? [...document.querySelectorAll(f.selector)] : byLabel.get(f.label) ?? []; } catch { }
+            if (found.length === 1) found[0].setAttribute('data-pw-box', i);
+            return { count: found.length, value: found.length === 1 ? value(found[0]) : '' }; }); }
         """;
 
     readonly IPage _page;
@@ -318,22 +326,25 @@ sealed class PortalVisit
 
     public static PortalStop Changed(string step, string field, string why) => new(new FilingOutcome.LayoutChanged(step, field, why));
 
-    ILocator Locate(MapField field) => field.Selector is null ? _page.GetByLabel(field.Label!, new() { Exact = true }) : _page.Locator(field.Selector);
-
     /// <summary>Gives every box of a page its value; boxes without one are emptied.</summary>
     public async Task FillAsync(MapPage page, Func<MapField, string> value)
     {
-        foreach (var field in page.Fields)
+        var boxes = await _page.EvaluateAsync<JsonElement>(FindBoxes, page.Fields.Select(f => new { label = f.Label, selector = f.Selector }).ToArray()).ConfigureAwait(false);
+        for (var i = 0; i < page.Fields.Count; i++)
+        {
+            var (field, found) = (page.Fields[i], boxes[i].GetProperty("count").GetInt32());
+            if (found != 1) throw Changed(page.Key, field.Name, $"expected one box {(field.Selector is null ? $"labelled '{field.Label}'" : $"at {field.Selector}")}, found {found}");
+        }
+
+        for (var i = 0; i < page.Fields.Count; i++)
         {
             _ct.ThrowIfCancellationRequested();
-            var locator = Locate(field);
-            var found = await locator.EvaluateAllAsync<string[]>(Values).ConfigureAwait(false);
-            if (found.Length != 1) throw Changed(page.Key, field.Name, $"expected one box {(field.Selector is null ? $"labelled '{field.Label}'" : $"at {field.Selector}")}, found {found.Length}");
+            var field = page.Fields[i];
             var wanted = value(field);
-            if (found[0] == wanted) continue;
+            if (boxes[i].GetProperty("value").GetString() == wanted) continue;
             try
             {
-                await TypeAsync(field, locator, wanted).ConfigureAwait(false);
+                await TypeAsync(field, _page.Locator(string.Create(CultureInfo.InvariantCulture, $"[data-pw-box='{i}']")), wanted).ConfigureAwait(false);
             }
             catch (Exception e) when (e is PlaywrightException or TimeoutException && !_ct.IsCancellationRequested && !_page.IsClosed)
             {
