@@ -64,7 +64,10 @@ public sealed record FilingManifest
 
     internal static readonly JsonSerializerOptions Json = new()
     {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, WriteIndented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        WriteIndented = true,
+        NewLine = "\n",
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 }
 
@@ -158,7 +161,8 @@ public sealed partial class FilingEvidence(IObjectStore store, IPwDatabase datab
         var sha256 = Sha256(Encoding.UTF8.GetBytes(manifest));
         var record = new FilingRecord(sequence, filing.OrderNumber, filing.ConfirmationNumber, options.EvidenceBucket, prefix + ManifestName, sha256)
         {
-            Reference = filing.Reference, SubmittedAt = filing.SubmittedAt,
+            Reference = filing.Reference,
+            SubmittedAt = filing.SubmittedAt,
         };
         await connection.ExecuteAsync(
             transaction,

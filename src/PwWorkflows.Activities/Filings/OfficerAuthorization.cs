@@ -1,5 +1,5 @@
-using System.Text.Json.Nodes;
 using System.Globalization;
+using System.Text.Json.Nodes;
 
 namespace PwWorkflows.Activities.Filings;
 
@@ -34,8 +34,12 @@ public sealed record OfficerAuthorization(string OfficerName, string OfficerTitl
     /// <summary>The shape <see cref="FromIntake"/> reads.</summary>
     public JsonObject ToJson() => new()
     {
-        ["officer_name"] = OfficerName, ["officer_title"] = OfficerTitle, ["phone"] = Phone, ["email"] = Email,
-        ["authorized_at"] = AuthorizedAt.ToString("O", CultureInfo.InvariantCulture), ["values_sha256"] = ValuesSha256,
+        ["officer_name"] = OfficerName,
+        ["officer_title"] = OfficerTitle,
+        ["phone"] = Phone,
+        ["email"] = Email,
+        ["authorized_at"] = AuthorizedAt.ToString("O", CultureInfo.InvariantCulture),
+        ["values_sha256"] = ValuesSha256,
     };
 
     /// <summary>Why this authorization does not cover a form; null when it does.</summary>

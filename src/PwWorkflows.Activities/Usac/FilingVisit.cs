@@ -353,7 +353,11 @@ sealed class FilingVisit(PortalVisit visit, FilingRequest request, IFilingEviden
 
     void Note(string step, Screen screen) => _messages.Add(new
     {
-        at = clock.GetUtcNow(), step, path = screen.Path, heading = screen.Heading, notices = screen.Notices,
+        at = clock.GetUtcNow(),
+        step,
+        path = screen.Path,
+        heading = screen.Heading,
+        notices = screen.Notices,
         errors = screen.Errors.Select(e => new { line = e.Line, message = e.Message }),
     });
 

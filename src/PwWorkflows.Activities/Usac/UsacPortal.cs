@@ -292,7 +292,10 @@ sealed class PortalVisit
     {
         var seen = await _page.EvaluateAsync<JsonElement>(Look, new
         {
-            heading = _map.Marks.Heading, notices = _map.Marks.Notices, errors = _map.Marks.ErrorItems, line = _map.Marks.ErrorLine,
+            heading = _map.Marks.Heading,
+            notices = _map.Marks.Notices,
+            errors = _map.Marks.ErrorItems,
+            line = _map.Marks.ErrorLine,
         }).ConfigureAwait(false);
         var url = new Uri(seen.GetProperty("url").GetString()!);
         var path = _options.PortalUrl.IsBaseOf(url) ? _options.PortalUrl.MakeRelativeUri(new Uri(url.GetLeftPart(UriPartial.Path))).ToString() : url.GetLeftPart(UriPartial.Path);

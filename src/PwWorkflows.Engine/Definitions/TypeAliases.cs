@@ -9,11 +9,31 @@ public static class TypeAliases
 {
     private static readonly Dictionary<string, Type> ByName = new(StringComparer.OrdinalIgnoreCase)
     {
-        ["Object"] = typeof(object), ["String"] = typeof(string), ["Boolean"] = typeof(bool), ["Int16"] = typeof(short), ["Int32"] = typeof(int), ["Int64"] = typeof(long), ["Long"] = typeof(long),
-        ["Single"] = typeof(float), ["Double"] = typeof(double), ["Decimal"] = typeof(decimal), ["Guid"] = typeof(Guid), ["DateTime"] = typeof(DateTime), ["DateTimeOffset"] = typeof(DateTimeOffset),
-        ["TimeSpan"] = typeof(TimeSpan), ["ByteArray"] = typeof(byte[]), ["Stream"] = typeof(Stream), ["JSON"] = typeof(ExpandoObject), ["JsonElement"] = typeof(JsonElement), ["JsonNode"] = typeof(JsonNode),
-        ["JsonObject"] = typeof(JsonObject), ["JsonArray"] = typeof(JsonArray), ["StringDictionary"] = typeof(IDictionary<string, string>), ["ObjectDictionary"] = typeof(IDictionary<string, object>),
-        ["StringMap"] = typeof(Dictionary<string, string>), ["ObjectMap"] = typeof(Dictionary<string, object>),
+        ["Object"] = typeof(object),
+        ["String"] = typeof(string),
+        ["Boolean"] = typeof(bool),
+        ["Int16"] = typeof(short),
+        ["Int32"] = typeof(int),
+        ["Int64"] = typeof(long),
+        ["Long"] = typeof(long),
+        ["Single"] = typeof(float),
+        ["Double"] = typeof(double),
+        ["Decimal"] = typeof(decimal),
+        ["Guid"] = typeof(Guid),
+        ["DateTime"] = typeof(DateTime),
+        ["DateTimeOffset"] = typeof(DateTimeOffset),
+        ["TimeSpan"] = typeof(TimeSpan),
+        ["ByteArray"] = typeof(byte[]),
+        ["Stream"] = typeof(Stream),
+        ["JSON"] = typeof(ExpandoObject),
+        ["JsonElement"] = typeof(JsonElement),
+        ["JsonNode"] = typeof(JsonNode),
+        ["JsonObject"] = typeof(JsonObject),
+        ["JsonArray"] = typeof(JsonArray),
+        ["StringDictionary"] = typeof(IDictionary<string, string>),
+        ["ObjectDictionary"] = typeof(IDictionary<string, object>),
+        ["StringMap"] = typeof(Dictionary<string, string>),
+        ["ObjectMap"] = typeof(Dictionary<string, object>),
     };
 
     private static readonly Dictionary<Type, string> ByType = ByName.Where(p => p.Key != "Long").ToDictionary(p => p.Value, p => p.Key);

@@ -253,8 +253,14 @@ public sealed class ErpNextSystem : SandboxSystem, IDisposable
         foreach (var t in _db.Workflow.From(doc.Text("workflow_state"), user.Roles))
             rows.Add(new JsonObject
             {
-                ["doctype"] = "Workflow Transition", ["parent"] = "Compliance Order", ["state"] = t.State, ["action"] = t.Action, ["next_state"] = t.NextState,
-                ["allowed"] = t.Allowed, ["allow_self_approval"] = t.AllowSelfApproval ? 1 : 0, ["condition"] = null,
+                ["doctype"] = "Workflow Transition",
+                ["parent"] = "Compliance Order",
+                ["state"] = t.State,
+                ["action"] = t.Action,
+                ["next_state"] = t.NextState,
+                ["allowed"] = t.Allowed,
+                ["allow_self_approval"] = t.AllowSelfApproval ? 1 : 0,
+                ["condition"] = null,
             });
         return rows;
     }

@@ -61,7 +61,9 @@ public sealed class FrappeDb(TimeProvider clock)
             foreach (var carrier in UsacDemo.Entities)
                 Seed("Sensitive ID", new JsonObject
                 {
-                    ["name"] = string.Create(CultureInfo.InvariantCulture, $"usac-totp-{carrier.TelecomEntityId}"), ["id_type"] = "TOTP", ["encrypted_value"] = carrier.TotpSeed,
+                    ["name"] = string.Create(CultureInfo.InvariantCulture, $"usac-totp-{carrier.TelecomEntityId}"),
+                    ["id_type"] = "TOTP",
+                    ["encrypted_value"] = carrier.TotpSeed,
                 });
         }
 
@@ -174,7 +176,13 @@ public sealed class FrappeDb(TimeProvider clock)
         var now = Now();
         var fields = new Dictionary<string, JsonNode?>(StringComparer.Ordinal)
         {
-            ["name"] = null, ["owner"] = owner, ["creation"] = now, ["modified"] = now, ["modified_by"] = owner, ["docstatus"] = 0, ["idx"] = 0,
+            ["name"] = null,
+            ["owner"] = owner,
+            ["creation"] = now,
+            ["modified"] = now,
+            ["modified_by"] = owner,
+            ["docstatus"] = 0,
+            ["idx"] = 0,
         };
         foreach (var field in type.Fields)
         {

@@ -19,8 +19,15 @@ public sealed record OrderWorkflow(IReadOnlyDictionary<string, int> States, IRea
     public static OrderWorkflow Default { get; } = new(
         new Dictionary<string, int>
         {
-            ["Pending Payment"] = 0, ["Service Queued"] = 0, ["In Progress"] = 0, ["Review"] = 0, ["Delivered"] = 1,
-            ["Revision Requested"] = 0, ["Failed"] = 0, ["On Hold"] = 0, ["Cancelled"] = 0,
+            ["Pending Payment"] = 0,
+            ["Service Queued"] = 0,
+            ["In Progress"] = 0,
+            ["Review"] = 0,
+            ["Delivered"] = 1,
+            ["Revision Requested"] = 0,
+            ["Failed"] = 0,
+            ["On Hold"] = 0,
+            ["Cancelled"] = 0,
         },
         [
             new("Pending Payment", "Queue Service", "Service Queued", Api),

@@ -181,7 +181,10 @@ public static class StripeObjects
             ["currency"] = "usd",
             ["evidence_details"] = new JsonObject
             {
-                ["due_by"] = now.AddDays(9).ToUnixTimeSeconds(), ["has_evidence"] = false, ["past_due"] = false, ["submission_count"] = 0,
+                ["due_by"] = now.AddDays(9).ToUnixTimeSeconds(),
+                ["has_evidence"] = false,
+                ["past_due"] = false,
+                ["submission_count"] = 0,
             },
             ["is_charge_refundable"] = status.StartsWith("warning", StringComparison.Ordinal),
             ["livemode"] = false,

@@ -41,8 +41,12 @@ public sealed class StripeSystem : SandboxSystem, IDisposable
 
     static readonly Dictionary<string, long> Prices = new()
     {
-        ["fcc-499a"] = 49900, ["fcc-499a-zero"] = 17900, ["fcc-compliance-checkup"] = 79900, ["fcc-499a-499q"] = 59900,
-        ["fcc-499a-discontinuance"] = 29900, ["oig-sam-screening"] = 7900,
+        ["fcc-499a"] = 49900,
+        ["fcc-499a-zero"] = 17900,
+        ["fcc-compliance-checkup"] = 79900,
+        ["fcc-499a-499q"] = 59900,
+        ["fcc-499a-discontinuance"] = 29900,
+        ["oig-sam-screening"] = 7900,
     };
 
     readonly ConcurrentDictionary<string, StripeEvent> _events = new();

@@ -316,7 +316,10 @@ public sealed class UsacSystem(SandboxContext context)
 
     void Keep(HttpContext context, string session) => context.Response.Cookies.Append(UsacDemo.SessionCookie, session, new CookieOptions
     {
-        HttpOnly = true, Path = "/usac", SameSite = SameSiteMode.Lax, Expires = Clock.GetUtcNow() + UsacDemo.SessionIdle,
+        HttpOnly = true,
+        Path = "/usac",
+        SameSite = SameSiteMode.Lax,
+        Expires = Clock.GetUtcNow() + UsacDemo.SessionIdle,
     });
 
     static Task NotFound(HttpContext context)

@@ -30,9 +30,21 @@ public sealed class EvidenceTests : IAsyncLifetime
 
     static FilingManifest Filing(string order) => new()
     {
-        OrderNumber = order, ServiceSlug = "fcc-499a", Form = "499-A", Year = 2026, FilerId = "831234", LegalName = "Sandbox Voice LLC", ConfirmationNumber = "499A-2026-" + order[^4..],
-        Reference = order + "/abc", SubmittedAt = "2026-03-30T10:00:00Z", ValuesSha256 = new string('a', 64), PageMapVersion = "1", PageMapSha256 = new string('b', 64),
-        WorkflowDefinitionVersionId = "v1", WorkflowInstanceId = "i-" + order, RecordedAt = default,
+        OrderNumber = order,
+        ServiceSlug = "fcc-499a",
+        Form = "499-A",
+        Year = 2026,
+        FilerId = "831234",
+        LegalName = "Sandbox Voice LLC",
+        ConfirmationNumber = "499A-2026-" + order[^4..],
+        Reference = order + "/abc",
+        SubmittedAt = "2026-03-30T10:00:00Z",
+        ValuesSha256 = new string('a', 64),
+        PageMapVersion = "1",
+        PageMapSha256 = new string('b', 64),
+        WorkflowDefinitionVersionId = "v1",
+        WorkflowInstanceId = "i-" + order,
+        RecordedAt = default,
     };
 
     async Task<FilingRecord> KeepAsync(string order)

@@ -34,7 +34,9 @@ public sealed class PortalFixture : IAsyncLifetime
         Sandbox = await SandboxHost.StartAsync(null, CancellationToken.None);
         Options = new()
         {
-            PortalUrl = new Uri(Sandbox.BaseUrl + "/usac/"), PageMapPath = MapPath, StepTimeout = TimeSpan.FromSeconds(20),
+            PortalUrl = new Uri(Sandbox.BaseUrl + "/usac/"),
+            PageMapPath = MapPath,
+            StepTimeout = TimeSpan.FromSeconds(20),
         };
         Browsers = new(Options, TimeProvider.System, NullLogger<ChromiumPool>.Instance);
     }
@@ -67,7 +69,12 @@ public sealed class PortalFixture : IAsyncLifetime
     public void Fault(string kind, string? match = null, string? method = null, int? count = 1, int status = 500, string? field = null, int delayMs = 0) =>
         Usac.Faults.Add(new Fault
         {
-            Kind = kind, Match = match, Method = method, Count = count, Status = status, DelayMs = delayMs,
+            Kind = kind,
+            Match = match,
+            Method = method,
+            Count = count,
+            Status = status,
+            DelayMs = delayMs,
             Data = field is null ? null : new() { ["field"] = field },
         });
 }

@@ -191,7 +191,11 @@ public abstract class CommitContract(ITestDatabase database) : StoreTestBase(dat
         var before = Store.RoundTrips;
         await Store.CommitAsync(new InstanceCommit
         {
-            Instance = row, Lease = lease, NodeId = "node-1", Journal = new JournalSegment(row.Id, 1, 2, Clock.GetUtcNow(), Bytes("[]")), Enqueue = [Item(dueIn: HalfMinute)],
+            Instance = row,
+            Lease = lease,
+            NodeId = "node-1",
+            Journal = new JournalSegment(row.Id, 1, 2, Clock.GetUtcNow(), Bytes("[]")),
+            Enqueue = [Item(dueIn: HalfMinute)],
         }, Ct);
         Assert.Equal(1, Store.RoundTrips - before);
     }
@@ -203,7 +207,10 @@ public abstract class CommitContract(ITestDatabase database) : StoreTestBase(dat
         var (first, second) = (Bookmark(row.Id, "A"), Bookmark(row.Id, "B"));
         await Store.CommitAsync(new InstanceCommit
         {
-            Instance = row, IsNew = true, NodeId = "node-1", AddedBookmarks = [first, second],
+            Instance = row,
+            IsNew = true,
+            NodeId = "node-1",
+            AddedBookmarks = [first, second],
             Enqueue = [Item(kind: WorkKind.Resume, instance: row.Id, dueIn: HalfMinute, owner: first.Id), Item(kind: WorkKind.Resume, instance: row.Id, dueIn: 2 * HalfMinute, owner: second.Id)],
         }, Ct);
         Assert.Equal(Clock.GetUtcNow() + HalfMinute, await Store.NextDueAsync(Ct));
@@ -225,7 +232,11 @@ public abstract class CommitContract(ITestDatabase database) : StoreTestBase(dat
         var bookmark = Bookmark(row.Id);
         await Store.CommitAsync(new InstanceCommit
         {
-            Instance = row, IsNew = true, NodeId = "node-1", AddedBookmarks = [bookmark], Enqueue = [Item(kind: WorkKind.Resume, instance: row.Id, dueIn: HalfMinute, owner: bookmark.Id)],
+            Instance = row,
+            IsNew = true,
+            NodeId = "node-1",
+            AddedBookmarks = [bookmark],
+            Enqueue = [Item(kind: WorkKind.Resume, instance: row.Id, dueIn: HalfMinute, owner: bookmark.Id)],
         }, Ct);
         var (_, lease) = await Store.ClaimInstanceAsync(row.Id, "node-1", HalfMinute, Ct);
         var held = await Store.CommitAsync(new InstanceCommit { Instance = Ended(row, end), Lease = lease, ReleaseLease = false, NodeId = "node-1", AddedBookmarks = [Bookmark(row.Id)] }, Ct);

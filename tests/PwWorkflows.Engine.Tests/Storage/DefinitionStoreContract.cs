@@ -30,12 +30,16 @@ public abstract class DefinitionStoreContract(ITestDatabase database) : StoreTes
     {
         await ChangeAsync(new DefinitionChange
         {
-            Save = [Version("order", 1)], ReplaceTriggersOf = ["order"], Triggers = [Trigger("order", 1, "POST /orders")],
+            Save = [Version("order", 1)],
+            ReplaceTriggersOf = ["order"],
+            Triggers = [Trigger("order", 1, "POST /orders")],
             Schedules = [Item("tick-1", WorkKind.Trigger, null, owner: "trigger:order")],
         });
         await ChangeAsync(new DefinitionChange
         {
-            Save = [Version("order", 2), Version("order", 1, published: false, latest: false)], ReplaceTriggersOf = ["order"], Triggers = [Trigger("order", 2, "POST /orders")],
+            Save = [Version("order", 2), Version("order", 1, published: false, latest: false)],
+            ReplaceTriggersOf = ["order"],
+            Triggers = [Trigger("order", 2, "POST /orders")],
             Schedules = [Item("tick-2", WorkKind.Trigger, null, owner: "trigger:order")],
         });
         Assert.Equal([Trigger("order", 2, "POST /orders")], await Store.GetTriggersAsync(Ct));

@@ -86,7 +86,11 @@ public abstract class InstanceListContract(ITestDatabase database) : StoreTestBa
         var bookmark = Bookmark("gone");
         await Store.CommitAsync(new InstanceCommit
         {
-            Instance = row, IsNew = true, NodeId = "node-1", AddedBookmarks = [bookmark], Journal = new JournalSegment("gone", 1, 1, row.CreatedAt, Bytes("[]")),
+            Instance = row,
+            IsNew = true,
+            NodeId = "node-1",
+            AddedBookmarks = [bookmark],
+            Journal = new JournalSegment("gone", 1, 1, row.CreatedAt, Bytes("[]")),
             Enqueue = [Item(kind: WorkKind.Resume, instance: "gone", owner: bookmark.Id)],
         }, Ct);
         await FillAsync(2);
@@ -160,7 +164,11 @@ public abstract class InstanceListContract(ITestDatabase database) : StoreTestBa
         {
             lease = (await Store.CommitAsync(new InstanceCommit
             {
-                Instance = row, Lease = lease, ReleaseLease = false, NodeId = "node-1", Journal = new JournalSegment(row.Id, (i * 10) + 1, (i * 10) + 10, Clock.GetUtcNow(), Bytes(i.ToString("D", null))),
+                Instance = row,
+                Lease = lease,
+                ReleaseLease = false,
+                NodeId = "node-1",
+                Journal = new JournalSegment(row.Id, (i * 10) + 1, (i * 10) + 10, Clock.GetUtcNow(), Bytes(i.ToString("D", null))),
             }, Ct))!;
         }
 
