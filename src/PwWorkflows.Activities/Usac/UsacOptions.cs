@@ -39,15 +39,22 @@ public sealed class UsacOptions
     /// <summary>How often the stored sessions that orders wait for are looked at.</summary>
     public TimeSpan SessionWatchInterval { get; set; } = TimeSpan.FromSeconds(15);
 
-    /// <summary>What is wrong with the options, each with the variable's name; empty when they are good.</summary>
-    public IEnumerable<string> Faults()
+    /// <summary>Reads the settings.</summary>
+    public void Bind(SettingsReader settings)
     {
-        if (!PortalUrl.IsAbsoluteUri || PortalUrl.Scheme is not ("http" or "https")) yield return "USAC_PORTAL_URL: expected an http or https address.";
-        else if (!PortalUrl.AbsolutePath.EndsWith('/')) yield return "USAC_PORTAL_URL: expected an address that ends with a slash.";
-        if (MfaVia != "totp") yield return $"USAC_MFA_VIA: expected totp, got '{MfaVia}'.";
-        if (MaxConcurrent is < 1 or > 16) yield return "USAC_MAX_CONCURRENT: expected 1 to 16.";
-        if (StorageBucket.Length == 0) yield return "PLAYWRIGHT_STORAGE_BUCKET: expected the name of a bucket.";
-        if (ChromiumPath is { Length: > 0 } path && !File.Exists(path)) yield return $"CHROMIUM_PATH: there is no file '{path}'.";
-        if (!File.Exists(PageMapPath)) yield return $"USAC_PAGE_MAP: there is no file '{PageMapPath}'.";
+        ArgumentNullException.ThrowIfNull(settings);
+        PortalUrl = settings.Url("USAC_PORTAL_URL") ?? PortalUrl;
+        if (!PortalUrl.AbsolutePath.EndsWith('/')) settings.Problem($"USAC_PORTAL_URL: expected an address that ends with a slash, found '{PortalUrl}'.");
+        PageMapPath = settings.Text("USAC_PAGE_MAP", PageMapPath);
+        if (!File.Exists(PageMapPath)) settings.Problem($"USAC_PAGE_MAP: expected a file, found none at '{PageMapPath}'.");
+        ChromiumPath = settings.Text("CHROMIUM_PATH") is { Length: > 0 } path ? path : null;
+        if (ChromiumPath is not null && !File.Exists(ChromiumPath)) settings.Problem($"CHROMIUM_PATH: expected a file, found none at '{ChromiumPath}'.");
+        MaxConcurrent = settings.Number("USAC_MAX_CONCURRENT", MaxConcurrent, 1, 16);
+        StepTimeout = TimeSpan.FromSeconds(settings.Number("USAC_STEP_TIMEOUT_SECONDS", (int)StepTimeout.TotalSeconds, 1, 600));
+        FilingTimeout = TimeSpan.FromSeconds(settings.Number("USAC_FILING_TIMEOUT_SECONDS", (int)FilingTimeout.TotalSeconds, 10, 7200));
+        SessionWatchInterval = TimeSpan.FromSeconds(settings.Number("USAC_SESSION_WATCH_SECONDS", (int)SessionWatchInterval.TotalSeconds, 1, 3600));
+        StorageBucket = settings.Text("PLAYWRIGHT_STORAGE_BUCKET", StorageBucket);
+        EvidenceBucket = settings.Text("FILINGS_BUCKET", EvidenceBucket);
+        MfaVia = settings.Choice("USAC_MFA_VIA", MfaVia, "totp");
     }
 }
