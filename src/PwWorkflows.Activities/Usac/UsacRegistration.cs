@@ -38,6 +38,7 @@ public static class UsacRegistration
         services.TryAddSingleton<EvidenceVerifier>();
         services.TryAddSingleton<OfficerAuthorizations>();
         services.TryAddSingleton<Form499AService>();
+        services.TryAddSingleton<FilingDelivery>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, PageMapCheck>());
         services.AddHostedService<UsacSessionWatch>();
         return services;
