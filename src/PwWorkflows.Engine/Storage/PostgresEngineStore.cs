@@ -46,7 +46,8 @@ internal sealed class PostgresEngineStore : EngineStoreBase
             Enlist = false,
         };
         builder.Options = string.IsNullOrEmpty(builder.Options) ? options : builder.Options + " " + options;
-        return new NpgsqlDataSourceBuilder(builder.ConnectionString).Build();
+        // Only built-in types are used here; asking the server for its types takes longer than anything else at the start.
+        return new NpgsqlDataSourceBuilder(builder.ConnectionString).ConfigureTypeLoading(types => types.EnableTypeLoading(false)).Build();
     }
 
     // ---- dialect

@@ -68,9 +68,12 @@ public sealed class PostgresServer : IAsyncDisposable
         return new NpgsqlConnectionStringBuilder(_connectionString) { Database = name }.ConnectionString;
     }
 
-    /// <summary>Drops a database made by <see cref="CreateDatabaseAsync"/>, also when connections to it are open.</summary>
-    public async Task DropDatabaseAsync(string connectionString, CancellationToken ct) =>
-        await ExecuteAsync($"DROP DATABASE IF EXISTS {new NpgsqlConnectionStringBuilder(connectionString).Database} WITH (FORCE)", ct);
+    /// <summary>Drops a database made by <see cref="CreateDatabaseAsync"/>, also when connections to it are open. On a server of our own it stays until the server goes.</summary>
+    public async Task DropDatabaseAsync(string connectionString, CancellationToken ct)
+    {
+        // A server of our own goes with all its databases.
+        if (_folder is null) await ExecuteAsync($"DROP DATABASE IF EXISTS {new NpgsqlConnectionStringBuilder(connectionString).Database} WITH (FORCE)", ct);
+    }
 
     private async Task ExecuteAsync(string sql, CancellationToken ct)
     {

@@ -32,13 +32,13 @@ internal sealed class OnPostgresServer(PostgresFixture postgres) : ITestDatabase
 
     public async Task<StoreOptions> CreateAsync(CancellationToken ct)
     {
-        _connectionString = await postgres.CreateDatabaseAsync(ct);
+        _connectionString = await postgres.RentDatabaseAsync(ct);
         return StoreOptions.Parse(_connectionString, "");
     }
 
     public async ValueTask DisposeAsync()
     {
-        if (_connectionString is not null) await (await postgres.ServerAsync(CancellationToken.None)).DropDatabaseAsync(_connectionString, CancellationToken.None);
+        if (_connectionString is not null) await postgres.ReturnDatabaseAsync(_connectionString, CancellationToken.None);
     }
 }
 
