@@ -4,14 +4,27 @@ using Microsoft.Extensions.Time.Testing;
 using PwWorkflows.Activities.Filings;
 using PwWorkflows.Activities.Storage;
 using PwWorkflows.Activities.Usac;
+using PwWorkflows.Tests.Infrastructure;
 
 namespace PwWorkflows.Activities.Tests.Filings;
 
-public sealed class EvidenceTests : IAsyncLifetime
+public sealed class EvidenceOnSqliteTests : EvidenceTests
 {
+    protected override PostgresServer? Server => null;
+}
+
+public sealed class EvidenceOnPostgresTests(PostgresFixture postgres) : EvidenceTests, IClassFixture<PostgresFixture>
+{
+    protected override PostgresServer? Server => postgres.Server;
+}
+
+public abstract class EvidenceTests : IAsyncLifetime
+{
+    protected abstract PostgresServer? Server { get; }
+
     readonly UsacOptions _options = new();
     readonly FakeTimeProvider _clock = new(new DateTimeOffset(2026, 3, 30, 10, 0, 0, TimeSpan.Zero));
-    SqliteDatabase _database = null!;
+    TestDatabase _database = null!;
     FolderObjectStore _store = null!;
     FilingEvidence _evidence = null!;
     EvidenceVerifier _verifier = null!;
@@ -20,13 +33,17 @@ public sealed class EvidenceTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _database = await SqliteDatabase.CreateAsync(Ct);
+        _database = await TestDatabase.CreateAsync(Ct, Server);
         _store = new(Path.Combine(_database.Folder, "objects"));
         _evidence = new(_store, _database, _options, _clock);
         _verifier = new(_store, _database, _options);
     }
 
-    public ValueTask DisposeAsync() => _database.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _database.DisposeAsync();
+        GC.SuppressFinalize(this);
+    }
 
     static FilingManifest Filing(string order) => new()
     {
@@ -223,6 +240,37 @@ public sealed class EvidenceTests : IAsyncLifetime
         var report = await VerifyAsync();
         Assert.Empty(report.Faults);
         Assert.Equal(12, report.Filings);
+    }
+
+    [Fact]
+    public async Task An_officers_authorization_is_found_by_its_values_and_wakes_the_order()
+    {
+        var events = new RecordedEvents();
+        var authorizations = new OfficerAuthorizations(_database, events, _clock);
+        var form = SampleForm.Form();
+        var order = new PwWorkflows.Activities.Orders.Order(SampleForm.OrderNumber, "fcc-499a", "Sandbox Voice LLC", "a@b.test");
+        Assert.Null(await authorizations.FindAsync(order, form, Ct));
+
+        var given = SampleForm.Authorize(form, _clock.GetUtcNow());
+        var newer = SampleForm.Authorize(SampleForm.Form(i => i["trade_names"] = "Other"), _clock.GetUtcNow().AddDays(1));
+        await authorizations.RecordAsync(order.OrderNumber, given, "admin", Ct);
+        await authorizations.RecordAsync(order.OrderNumber, given, "admin", Ct);
+        await authorizations.RecordAsync(order.OrderNumber, newer, "admin", Ct);
+
+        Assert.Equal(given, await authorizations.FindAsync(order, form, Ct));
+        Assert.Equal(newer, await authorizations.FindAsync(order, SampleForm.Form(i => i["trade_names"] = "Third"), Ct));
+        Assert.All(events.Names, n => Assert.Equal("officer-authorization:" + order.OrderNumber, n));
+    }
+
+    sealed class RecordedEvents : Elsa.Workflows.Runtime.IEventPublisher
+    {
+        public List<string> Names { get; } = [];
+
+        public Task PublishAsync(string eventName, string? correlationId = null, string? workflowInstanceId = null, string? activityInstanceId = null, object? payload = null, bool asynchronous = false, CancellationToken cancellationToken = default)
+        {
+            Names.Add(eventName);
+            return Task.CompletedTask;
+        }
     }
 
     [Theory]

@@ -22,7 +22,7 @@ public sealed class ServiceTests : IAsyncLifetime
     readonly ToDosInMemory _todos = new();
     readonly EventsInMemory _events = new();
     readonly LinesInMemory _log = new();
-    SqliteDatabase _database = null!;
+    TestDatabase _database = null!;
     FolderObjectStore _store = null!;
     OrderStore _orders = null!;
     UsacSessions _sessions = null!;
@@ -40,7 +40,7 @@ public sealed class ServiceTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _database = await SqliteDatabase.CreateAsync(Ct);
+        _database = await TestDatabase.CreateAsync(Ct);
         _store = new(Path.Combine(_database.Folder, "objects"));
         _orders = new(_database, TimeProvider.System);
         var portal = _portal.Portal();

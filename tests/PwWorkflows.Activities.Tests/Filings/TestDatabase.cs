@@ -1,25 +1,45 @@
 using System.Data.Common;
 using Microsoft.Data.Sqlite;
+using Npgsql;
 using PwWorkflows.Activities.Data;
+using PwWorkflows.Tests.Infrastructure;
 
 namespace PwWorkflows.Activities.Tests.Filings;
 
-/// <summary>The product's tables in a SQLite file of this test. Enlisted statements wait for <see cref="CommitAsync"/>, as in a workflow step.</summary>
-sealed class SqliteDatabase : IPwDatabase, IAsyncDisposable
+/// <summary>One PostgreSQL server for the tests that need it.</summary>
+public sealed class PostgresFixture : IAsyncLifetime
+{
+    public PostgresServer Server { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync() => Server = await PostgresServer.StartAsync(CancellationToken.None);
+
+    public ValueTask DisposeAsync() => Server.DisposeAsync();
+}
+
+/// <summary>The product's tables in a database of this test: a SQLite file, or a PostgreSQL database. Enlisted statements wait for <see cref="CommitAsync"/>, as in a workflow step.</summary>
+sealed class TestDatabase : IPwDatabase, IAsyncDisposable
 {
     readonly string _folder = Directory.CreateTempSubdirectory("pw-filings-").FullName;
+    readonly PostgresServer? _server;
+    readonly string _connectionString;
     readonly SemaphoreSlim _writer = new(1, 1);
     readonly List<(string Sql, IReadOnlyList<KeyValuePair<string, object?>> Parameters)> _enlisted = [];
 
-    public bool IsPostgres => false;
+    TestDatabase(PostgresServer? server, string? connectionString)
+    {
+        _server = server;
+        _connectionString = connectionString ?? $"Data Source={Path.Combine(_folder, "pw.db")};Pooling=False";
+    }
+
+    public bool IsPostgres => _server is not null;
 
     public string Folder => _folder;
 
-    public static async Task<SqliteDatabase> CreateAsync(CancellationToken ct)
+    public static async Task<TestDatabase> CreateAsync(CancellationToken ct, PostgresServer? server = null)
     {
-        var database = new SqliteDatabase();
+        var database = new TestDatabase(server, server is null ? null : await server.CreateDatabaseAsync(ct));
         await using var connection = await database.OpenAsync(ct);
-        await PwMigrations.RunAsync(connection, false, TimeProvider.System.GetUtcNow(), ct);
+        await PwMigrations.RunAsync(connection, database.IsPostgres, TimeProvider.System.GetUtcNow(), ct);
         return database;
     }
 
@@ -31,7 +51,8 @@ sealed class SqliteDatabase : IPwDatabase, IAsyncDisposable
 
     public async Task<T> WriteAsync<T>(Func<DbConnection, DbTransaction, CancellationToken, Task<T>> write, CancellationToken ct)
     {
-        await _writer.WaitAsync(ct);
+        // SQLite has one writer; PostgreSQL must cope by itself.
+        if (!IsPostgres) await _writer.WaitAsync(ct);
         try
         {
             await using var connection = await OpenAsync(ct);
@@ -42,7 +63,7 @@ sealed class SqliteDatabase : IPwDatabase, IAsyncDisposable
         }
         finally
         {
-            _writer.Release();
+            if (!IsPostgres) _writer.Release();
         }
     }
 
@@ -61,17 +82,21 @@ sealed class SqliteDatabase : IPwDatabase, IAsyncDisposable
 
     public Task<int> RunAsync(string sql, CancellationToken ct) => ExecuteAsync(sql, Parameters.None, ct);
 
-    public ValueTask DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
-        SqliteConnection.ClearAllPools();
         _writer.Dispose();
+        if (_server is not null)
+        {
+            await using (var pooled = new NpgsqlConnection(_connectionString)) NpgsqlConnection.ClearPool(pooled);
+            await _server.DropDatabaseAsync(_connectionString, CancellationToken.None);
+        }
+
         Directory.Delete(_folder, recursive: true);
-        return ValueTask.CompletedTask;
     }
 
-    async Task<SqliteConnection> OpenAsync(CancellationToken ct)
+    async Task<DbConnection> OpenAsync(CancellationToken ct)
     {
-        var connection = new SqliteConnection($"Data Source={Path.Combine(_folder, "pw.db")};Pooling=False");
+        DbConnection connection = IsPostgres ? new NpgsqlConnection(_connectionString) : new SqliteConnection(_connectionString);
         await connection.OpenAsync(ct);
         return connection;
     }
