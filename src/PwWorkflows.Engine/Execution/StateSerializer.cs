@@ -195,6 +195,9 @@ internal sealed class StateSerializer
             case JsonElement e: e.WriteTo(w); break;
             case JsonNode n: n.WriteTo(w); break;
             case Type t: w.WriteStringValue(t.FullName); break;
+            case Microsoft.AspNetCore.Http.IFormFile file: WriteMap(w, new Dictionary<string, object?> { ["fileName"] = file.FileName, ["contentType"] = file.ContentType, ["length"] = file.Length }); break;
+            case HttpResponseMessage response: WriteMap(w, new Dictionary<string, object?> { ["statusCode"] = (int)response.StatusCode, ["reasonPhrase"] = response.ReasonPhrase }); break;
+            case Microsoft.AspNetCore.Http.HttpRequest request: WriteMap(w, new Dictionary<string, object?> { ["method"] = request.Method, ["path"] = request.Path.Value }); break;
             case Delegate or Stream or Exception: w.WriteStringValue(value.GetType().Name); break;
             case IDictionary<string, object?> map: WriteMap(w, map); break;
             case IDictionary map:
