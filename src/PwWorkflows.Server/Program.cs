@@ -1,1 +1,1 @@
-var builder = WebApplication.CreateSlimBuilder(args); builder.Build().Run();
+return await PwWorkflows.Server.Commands.CommandLine.RunAsync(args);

@@ -1,0 +1,140 @@
+using System.Security.Cryptography;
+using System.Text;
+using PwWorkflows.Activities.Data;
+
+namespace PwWorkflows.Server.Admin;
+
+/// <summary>Roles of people who may sign in; each includes the ones after it.</summary>
+public static class Roles
+{
+    /// <summary>May do everything.</summary>
+    public const string Admin = "admin";
+    /// <summary>May work on orders and workflows.</summary>
+    public const string Operator = "operator";
+    /// <summary>May look.</summary>
+    public const string Viewer = "viewer";
+
+    /// <summary>All of them, the mightiest first.</summary>
+    public static IReadOnlyList<string> All { get; } = [Admin, Operator, Viewer];
+
+    /// <summary>A role with those it includes.</summary>
+    public static IReadOnlyList<string> Including(string role) => role switch
+    {
+        Admin => [Admin, Operator, Viewer],
+        Operator => [Operator, Viewer],
+        Viewer => [Viewer],
+        _ => [],
+    };
+}
+
+/// <summary>A row of <c>admin_users</c>.</summary>
+/// <param name="Username">Sign-in name.</param>
+/// <param name="PasswordHash">bcrypt hash.</param>
+/// <param name="DisplayName">Name shown.</param>
+/// <param name="Email">Address.</param>
+/// <param name="Roles">Roles as given, without those included.</param>
+/// <param name="Active">Whether the user may sign in.</param>
+public sealed record AdminUser(string Username, string PasswordHash, string DisplayName, string Email, IReadOnlyList<string> Roles, bool Active)
+{
+    /// <summary>Never shows the hash.</summary>
+    public override string ToString() => Username;
+}
+
+/// <summary>People who may sign in (table <c>admin_users</c>). Rows that the runbook's SQL inserts work as they are.</summary>
+public sealed class AdminUsers(IPwDatabase database, TimeProvider time)
+{
+    /// <summary>bcrypt's cost: 2^12 rounds, as the runbook says.</summary>
+    public const int Cost = 12;
+
+    /// <summary>Fewest characters of a new password.</summary>
+    public const int ShortestPassword = 12;
+
+    /// <summary>bcrypt reads no more bytes than these.</summary>
+    public const int LongestPasswordBytes = 72;
+
+    // The hash of a random text: an unknown user costs the same time as a wrong password.
+    private static readonly Lazy<string> NobodysHash = new(static () => BCrypt.Net.BCrypt.HashPassword(Convert.ToHexString(RandomNumberGenerator.GetBytes(16)), Cost));
+
+    /// <summary>The sandbox's users, whose passwords are their names. Their hashes are kept ready: making one takes a quarter of a second.</summary>
+    internal static IReadOnlyList<AdminUser> Published { get; } =
+    [
+        new(Roles.Admin, "$2b$12$u.acghAnzhzsBvNw50yjpOD6oyVoma6vPJZzKCzFNBCgh.xvIWtb6", "Sandbox Admin", "admin@performancewest.net", [Roles.Admin], true),
+        new(Roles.Operator, "$2b$12$10JoHKLYJPk3lYw9J2awfOMnnBtRrZ7kMq0PDKRWq.Aw2710kHb9a", "Sandbox Operator", "operator@performancewest.net", [Roles.Operator], true),
+        new(Roles.Viewer, "$2b$12$ZaXObee7wLBvenV2c1u02OmvYrmtPgvrkPbYtEF/59kAfdpLEvMPa", "Sandbox Viewer", "viewer@performancewest.net", [Roles.Viewer], true),
+    ];
+
+    /// <summary>Makes the first check of a password as quick as the others.</summary>
+    public static void WarmUp() => _ = NobodysHash.Value;
+
+    /// <summary>A user by name; <c>null</c> when there is none.</summary>
+    public async Task<AdminUser?> FindAsync(string username, CancellationToken ct)
+    {
+        var rows = await database.QueryAsync(
+            "SELECT username, password_hash, display_name, email, roles, active FROM admin_users WHERE username = @name",
+            Parameters.Of(("name", username)),
+            static r => new AdminUser(
+                r.GetString(0), r.GetString(1), r.GetString(2), r.GetString(3),
+                r.GetString(4).Split([',', ' '], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries), r.GetBoolean(5)),
+            ct).ConfigureAwait(false);
+        return rows.Count == 0 ? null : rows[0];
+    }
+
+    /// <summary>Adds a user.</summary>
+    /// <returns>Whether it was added; <c>false</c> when the name is taken.</returns>
+    public async Task<bool> AddAsync(AdminUser user, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(user);
+        return await database.ExecuteAsync(
+            """
+            INSERT INTO admin_users (username, password_hash, display_name, email, roles, active) VALUES (@name, @hash, @display, @email, @roles, @active)
+            ON CONFLICT (username) DO NOTHING
+            """,
+            Parameters.Of(("name", user.Username), ("hash", user.PasswordHash), ("display", user.DisplayName), ("email", user.Email),
+                ("roles", string.Join(',', user.Roles)), ("active", user.Active)),
+            ct).ConfigureAwait(false) == 1;
+    }
+
+    /// <summary>Notes a sign-in.</summary>
+    public Task NoteSignInAsync(string username, CancellationToken ct) =>
+        database.ExecuteAsync("UPDATE admin_users SET last_login_at = @now WHERE username = @name", Parameters.Of(("now", time.GetUtcNow()), ("name", username)), ct);
+
+    /// <summary>Adds the sandbox's users that are missing.</summary>
+    public async Task AddPublishedAsync(CancellationToken ct)
+    {
+        foreach (var user in Published) await AddAsync(user, ct).ConfigureAwait(false);
+    }
+
+    /// <summary>Names of active users who still have a published password.</summary>
+    public async Task<IReadOnlyList<string>> WithPublishedPasswordAsync(CancellationToken ct)
+    {
+        var found = new List<string>();
+        foreach (var user in Published)
+        {
+            if (await FindAsync(user.Username, ct).ConfigureAwait(false) is { Active: true } row && row.PasswordHash == user.PasswordHash) found.Add(row.Username);
+        }
+
+        return found;
+    }
+
+    /// <summary>Whether name and password are those of a sandbox user.</summary>
+    internal static bool IsPublished(string username, string password) => username == password && Published.Any(u => u.Username == username);
+
+    /// <summary>Hashes a password.</summary>
+    public static string Hash(string password) => BCrypt.Net.BCrypt.HashPassword(password, Cost);
+
+    /// <summary>Compares a password with a user's hash; takes the same time when there is no user.</summary>
+    internal static bool Matches(AdminUser? user, string password)
+    {
+        // A longer password can't have been set; cutting it silently would accept what is not the password.
+        var tooLong = Encoding.UTF8.GetByteCount(password) > LongestPasswordBytes;
+        try
+        {
+            return BCrypt.Net.BCrypt.Verify(tooLong ? "" : password, user?.PasswordHash ?? NobodysHash.Value) && user is not null && !tooLong;
+        }
+        catch (Exception e) when (e is BCrypt.Net.SaltParseException or ArgumentException or FormatException)
+        {
+            _ = BCrypt.Net.BCrypt.Verify("", NobodysHash.Value);
+            return false;
+        }
+    }
+}

@@ -1,0 +1,56 @@
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using PwWorkflows.Activities;
+using PwWorkflows.Activities.ErpNext;
+using PwWorkflows.Activities.Notifications;
+using PwWorkflows.Activities.Orders;
+using PwWorkflows.Activities.Records;
+using PwWorkflows.Activities.Storage;
+using PwWorkflows.Activities.Usac;
+using PwWorkflows.Server.Admin;
+using PwWorkflows.Server.Endpoints;
+
+namespace PwWorkflows.Server.Hosting;
+
+/// <summary>Registers what workflows can do, and the doors to it.</summary>
+internal static class Capabilities
+{
+    public static IServiceCollection AddCapabilities(this IServiceCollection services)
+    {
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSettings<ServerOptions>(static (o, s) => o.Bind(s));
+        services.AddSettings<PlatformOptions>(static (o, s) => o.Bind(s));
+        services.AddObjectStorage();
+        services.AddErpNext();
+        services.AddNotifications();
+        services.TryAddSingleton<OrderStore>();
+        services.TryAddSingleton<IOrders>(static p => p.GetRequiredService<OrderStore>());
+        services.AddUsacFilings();
+        services.TryAddSingleton<AuditLog>();
+        return services;
+    }
+
+    public static IServiceCollection AddDoors(this IServiceCollection services)
+    {
+        services.AddAdminAuthentication();
+        services.TryAddSingleton<OrderReader>();
+        services.TryAddSingleton<WebhookReplay>();
+        services.TryAddSingleton<HealthChecks>();
+        services.AddHttpClient(WebhookReplay.ClientName, static client => client.Timeout = TimeSpan.FromSeconds(30)).RemoveAllLoggers();
+        return services;
+    }
+
+    public static void MapDoors(this WebApplication app)
+    {
+        HealthEndpoints.Map(app);
+        LoginEndpoints.Map(app);
+        OrderIntake.Map(app);
+        // Whoever forgets to name a role on an endpoint gets the strictest one.
+        var admin = app.MapGroup("/api/v1/admin");
+        OrderEndpoints.Map(admin);
+        WorkflowEndpoints.Map(admin);
+        WebhookEndpoints.Map(admin);
+        EntityEndpoints.Map(admin);
+        // Unknown paths below /api/v1/admin are guarded too: a stranger can't tell them from known ones.
+        admin.MapFallback(static () => Http.Problems.Of(StatusCodes.Status404NotFound, null)).RequireAuthorization(Roles.Viewer);
+    }
+}
