@@ -25,7 +25,13 @@ sealed class SandboxMiddleware(RequestDelegate next, IEnumerable<SandboxSystem> 
     {
         var at = clock.GetUtcNow();
         var exchange = http.Exchange();
-        var answered = true;
+        var (answered, abort, noted) = (true, false, false);
+        // Before the first byte leaves: whoever has an answer finds it in the log.
+        http.Response.OnStarting(() =>
+        {
+            Note();
+            return Task.CompletedTask;
+        });
         try
         {
             var (slow, other) = system.Faults.TakeHttp(http.Request.Method, path);
@@ -46,15 +52,14 @@ sealed class SandboxMiddleware(RequestDelegate next, IEnumerable<SandboxSystem> 
                     await http.Response.WriteAsync(system.MaintenancePage, http.RequestAborted);
                     break;
                 case FaultKinds.Timeout:
-                    answered = false;
+                    (answered, abort) = (false, true);
                     await WaitAsync(http, TimeSpan.FromSeconds(other.Seconds));
-                    http.Abort();
                     break;
                 case FaultKinds.Drop:
-                    answered = false;
-                    http.Abort();
+                    (answered, abort) = (false, true);
                     break;
                 case FaultKinds.DropAnswer:
+                    abort = true;
                     http.Features.Set<IHttpResponseBodyFeature>(new DiscardedBody());
                     await next(http);
                     break;
@@ -70,15 +75,21 @@ sealed class SandboxMiddleware(RequestDelegate next, IEnumerable<SandboxSystem> 
         }
         finally
         {
+            Note();
+            if (abort) http.Abort();
+        }
+
+        void Note()
+        {
+            if (noted) return;
+            noted = true;
             system.Log.Add(new SystemLogEntry(at, http.Request.Method, path, answered ? http.Response.StatusCode : 0)
             {
                 Query = http.Request.QueryString.HasValue ? http.Request.QueryString.Value : null,
-                Changed = exchange.Changes,
+                Changed = [.. exchange.Changes],
                 Fault = exchange.Fault,
                 Body = exchange.Body,
             });
-            // Only now: whoever sees the broken connection finds the entry in the log.
-            if (exchange.Fault == FaultKinds.DropAnswer) http.Abort();
         }
     }
 

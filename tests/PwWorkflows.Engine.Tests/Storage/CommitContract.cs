@@ -1,4 +1,5 @@
 using System.Data.Common;
+using Npgsql;
 using PwWorkflows.Engine.Storage;
 using PwWorkflows.Tests.Infrastructure;
 
@@ -274,4 +275,48 @@ public abstract class CommitContract(ITestDatabase database) : StoreTestBase(dat
 
 public sealed class CommitOnSqlite() : CommitContract(new OnSqliteFile());
 
-public sealed class CommitOnPostgres(PostgresFixture postgres) : CommitContract(new OnPostgresServer(postgres));
+public sealed class CommitOnPostgres(PostgresFixture postgres) : CommitContract(new OnPostgresServer(postgres))
+{
+    [Fact]
+    public async Task After_lost_connections_no_answered_commit_is_missing_and_the_store_goes_on_by_itself()
+    {
+        var other = OpenAnother();
+        var answered = new List<string>();
+        var failures = new List<Exception>();
+        await other.WaitForSignalAsync(TimeSpan.Zero, Ct);
+        for (var round = 0; round < 3; round++)
+        {
+            var rows = Enumerable.Range(0, 40).Select(_ => Ended(Instance())).ToList();
+            var racing = Race.OutcomesAsync(rows.Count, i => Store.CommitAsync(new InstanceCommit { Instance = rows[i], IsNew = true, NodeId = "node-1" }, Ct));
+            await CutAllAsync();
+            var outcomes = await racing;
+            answered.AddRange(rows.Where((_, i) => outcomes[i] is null).Select(r => r.Id));
+            failures.AddRange(outcomes.OfType<Exception>());
+            await Eventually.TrueAsync(
+                async () => await Record.ExceptionAsync(() => Store.CommitAsync(new InstanceCommit { Instance = Ended(Instance()), IsNew = true, NodeId = "node-1" }, Ct)) is null,
+                "commits work again", Ct);
+        }
+
+        // A lost connection is no verdict on the commit.
+        Assert.DoesNotContain(failures, f => f is CommitConflictException);
+        List<string> stored = [];
+        await Eventually.TrueAsync(async () => await Record.ExceptionAsync(async () =>
+            stored = [.. (await Store.ListInstancesAsync(new InstanceFilter(), 0, 1000, Ct)).Items.Select(i => i.Id)]) is null, "reading works again", Ct);
+        Assert.Empty(answered.Except(stored));
+        await Eventually.TrueAsync(async () =>
+        {
+            var waiting = other.WaitForSignalAsync(Timeout.InfiniteTimeSpan, Ct);
+            Clock.Advance(TimeSpan.FromSeconds(2));
+            await Record.ExceptionAsync(() => Store.EnqueueAsync([Item()], "node-1", null, HalfMinute, Ct));
+            return await Task.WhenAny(waiting, Task.Delay(TimeSpan.FromMilliseconds(50), Ct)) == waiting;
+        }, "the other node hears again", Ct);
+    }
+
+    private async Task CutAllAsync()
+    {
+        await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(Options.ConnectionString) { Pooling = false }.ConnectionString);
+        await connection.OpenAsync(Ct);
+        await using var command = new NpgsqlCommand("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()", connection);
+        await command.ExecuteNonQueryAsync(Ct);
+    }
+}
