@@ -270,7 +270,7 @@ public sealed class PortProperty
 public static class Ids
 {
     /// <summary>16 random hex digits.</summary>
-    public static string Short() => Random.Shared.NextInt64().ToString("x16", CultureInfo.InvariantCulture);
+    public static string Part() => Random.Shared.NextInt64().ToString("x16", CultureInfo.InvariantCulture);
 
     /// <summary>32 hex digits, ordered by time (UUIDv7), so that rows are inserted at the end of the index.</summary>
     public static string Row(DateTimeOffset now) => Guid.CreateVersion7(now).ToString("N");

@@ -171,6 +171,8 @@ namespace Elsa.Workflows
         internal void Schedule(ScheduledWork work) => _queue.AddLast(work);
         internal bool Any(Func<ScheduledWork, bool> predicate) => _queue.Any(predicate);
 
+        internal void PutBack(ScheduledWork work) => _queue.AddFirst(work);
+
         internal ScheduledWork Take()
         {
             var first = _queue.First!.Value;

@@ -138,6 +138,11 @@ internal sealed class StateSerializer
             WriteVariables(w, dynamic, v => c.ExpressionExecutionContext.Memory.TryGetBlock(v.Id, out var b) ? b.Value : v.Value);
         }
         w.WriteString("status", c.Status.ToString());
+        if (c.IsExecuting)
+        {
+            w.WriteBoolean("isExecuting", true);
+            if (c.ExecutingCallbackName is { } callback) w.WriteString("executingCallback", callback);
+        }
         w.WriteNumber("faultCount", c.AggregateFaultCount);
         if (c.Attempt > 1) w.WriteNumber("attempt", c.Attempt);
         w.WriteString("startedAt", c.StartedAt);
@@ -282,6 +287,8 @@ internal sealed class StateSerializer
             AggregateFaultCount = e.GetProperty("faultCount").GetInt32(),
             StartedAt = e.GetProperty("startedAt").GetDateTimeOffset(),
             Attempt = e.TryGetProperty("attempt", out var a) ? a.GetInt32() : 1,
+            IsExecuting = e.TryGetProperty("isExecuting", out var executing) && executing.GetBoolean(),
+            ExecutingCallbackName = Text(e, "executingCallback"),
             Tag = e.TryGetProperty("tag", out var tag) ? PlainObjectConverter.ToPlain(tag) : null,
             CompletedAt = e.TryGetProperty("completedAt", out var done) ? done.GetDateTimeOffset() : null,
         };

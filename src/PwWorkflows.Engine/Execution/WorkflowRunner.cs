@@ -94,19 +94,23 @@ internal sealed class WorkflowRunner(ExpressionEvaluator evaluator, IStimulusHas
         return faulted.Count;
     }
 
-    /// <summary>Goes on with what was scheduled when the instance was last committed.</summary>
+    /// <summary>Goes on with what was scheduled or executing when the instance was last committed.</summary>
     public Task ContinueAsync(WorkflowExecutionContext wf)
     {
-        // An activity that was executing when its node died is run again; its effects are guarded by the ledger of whoever wrote it.
-        foreach (var c in wf.Contexts.Where(c => c.Status == ActivityStatus.Running && IsInterrupted(wf, c)).ToList())
-            wf.Scheduler.Schedule(new ScheduledWork(c.Node, c.ParentActivityExecutionContext, null, null, null, c, null));
+        if (wf.Contexts.Count == 0 && !wf.Scheduler.HasAny) return StartAsync(wf);
+        // An activity that was executing when its node died is run again from its start; what it did outside is guarded by its effect ledger.
+        foreach (var c in wf.Contexts.Where(c => c is { Status: ActivityStatus.Running, IsExecuting: true }).ToList())
+        {
+            c.IsExecuting = false;
+            if (wf.Scheduler.Any(s => s.Existing == c)) continue;
+            var method = c.ExecutingCallbackName is { } name ? c.Node.Class.Method(name) : null;
+            wf.Scheduler.Schedule(new ScheduledWork(c.Node, c.ParentActivityExecutionContext, null, null, null, c, null)
+            {
+                Resume = method is null ? null : x => method.CreateDelegate<ExecuteActivityDelegate>(method.IsStatic ? null : x.Activity)(x),
+            });
+        }
         return PumpAsync(wf);
     }
-
-    private static bool IsInterrupted(WorkflowExecutionContext wf, ActivityExecutionContext c) =>
-        c.PropertiesOrNull?.ContainsKey(ExecutingProperty) == true && !wf.Scheduler.Any(s => s.Existing == c);
-
-    internal const string ExecutingProperty = "Pw:Executing";
 
     private static Func<ActivityExecutionContext, ValueTask> Callback(Bookmark bookmark, ActivityExecutionContext owner)
     {
@@ -135,7 +139,9 @@ internal sealed class WorkflowRunner(ExpressionEvaluator evaluator, IStimulusHas
                     if (afterFault < 0) afterFault = wf.Scheduler.Count;
                     if (afterFault-- == 0) break;
                 }
-                await InvokeAsync(wf, wf.Scheduler.Take());
+                var work = wf.Scheduler.Take();
+                if (wf.CommitDue && !IsEffect(work.Node)) await CommitMidRunAsync(wf, work);
+                await InvokeAsync(wf, work);
             }
         }
         finally
@@ -157,7 +163,7 @@ internal sealed class WorkflowRunner(ExpressionEvaluator evaluator, IStimulusHas
         var c = work.Existing;
         if (c is null)
         {
-            c = new ActivityExecutionContext(wf, work.Owner, work.Node, Ids.Short()) { Tag = work.Tag };
+            c = new ActivityExecutionContext(wf, work.Owner, work.Node, Ids.Part()) { Tag = work.Tag };
             if (work.Callback is { } callback)
             {
                 c.CompletionCallback = callback;
@@ -185,8 +191,12 @@ internal sealed class WorkflowRunner(ExpressionEvaluator evaluator, IStimulusHas
                 return;
             }
             c.IsExecuting = true;
+            c.ExecutingCallbackName = work.Resume is null ? null : wf.ResumedCallbackName;
+            var effect = IsEffect(c.Node);
+            if (effect) await CommitMidRunAsync(wf);
             if (work.Resume is { } resume) await resume(c);
             else await activity.ExecuteAsync(c);
+            if (effect) wf.CommitDue = true;
             if (c.Status == ActivityStatus.Running && c.NewBookmarks.Any()) wf.Journal.Add(c, "Suspended");
             if (c.Status == ActivityStatus.Running) wf.Journal.Update(c);
         }
@@ -245,7 +255,11 @@ internal sealed class WorkflowRunner(ExpressionEvaluator evaluator, IStimulusHas
         if (c.Activity is not IVariableContainer { Variables: { Count: > 0 } variables }) return;
         foreach (var v in variables)
             if (!c.ExpressionExecutionContext.Memory.HasBlock(v.Id))
-                c.ExpressionExecutionContext.Memory.Blocks[v.Id] = v.Declare();
+            {
+                var block = c.ExpressionExecutionContext.Memory.Blocks[v.Id] = v.Declare();
+                if (c.ParentActivityExecutionContext is null && c.WorkflowExecutionContext.FirstVariables?.TryGetValue(v.Name, out var first) == true)
+                    block.Value = Elsa.Expressions.Helpers.ObjectConverter.ConvertTo(first, v.ValueType);
+            }
     }
 
     internal void DeclareDynamic(ActivityExecutionContext c, Variable v)
@@ -353,7 +367,7 @@ internal sealed class WorkflowRunner(ExpressionEvaluator evaluator, IStimulusHas
             if (wf.Input.Count > wf.StoredInput.Count) c.Properties[RetryInputProperty] = new Dictionary<string, object>(wf.Input);
             var due = Time.GetUtcNow() + wait;
             var callback = work.Resume is null ? null : wf.ResumedCallbackName;
-            var bookmark = new Bookmark(Ids.Short(), RetryBookmark, Hasher.Hash(RetryBookmark, null, c.Id + c.Attempt), null, c.Activity.Id, c.NodeId, c.Id, Time.GetUtcNow(), true, callback, true);
+            var bookmark = new Bookmark(Ids.Part(), RetryBookmark, Hasher.Hash(RetryBookmark, null, c.Id + c.Attempt), null, c.Activity.Id, c.NodeId, c.Id, Time.GetUtcNow(), true, callback, true);
             wf.AddBookmark(bookmark, c);
             wf.Burst.Enqueue.Add(WorkItems.Resume(wf.Id, bookmark.Id, due, Time));
             return ValueTask.CompletedTask;
@@ -377,7 +391,20 @@ internal sealed class WorkflowRunner(ExpressionEvaluator evaluator, IStimulusHas
     }
 
     /// <summary>Commits in the middle of a run, when the run has a store behind it.</summary>
-    internal Task CommitMidRunAsync(WorkflowExecutionContext wf) => wf.MidRunCommit is { } commit ? commit() : Task.CompletedTask;
+    internal async Task CommitMidRunAsync(WorkflowExecutionContext wf, object? pending = null)
+    {
+        wf.CommitDue = false;
+        if (wf.MidRunCommit is not { } commit || wf.Status == WorkflowStatus.Finished) return;
+        // Work just taken off the queue belongs to the committed state until it has run.
+        if (pending is ScheduledWork work) wf.Scheduler.PutBack(work);
+        wf.StoredInput = new Dictionary<string, object>(wf.Input, StringComparer.OrdinalIgnoreCase);
+        wf.UpdatedAt = Time.GetUtcNow();
+        await commit();
+        if (pending is ScheduledWork) wf.Scheduler.Take();
+    }
+
+    /// <summary>Tasks and jobs change something outside: the state is committed before and after them.</summary>
+    private static bool IsEffect(ActivityNode node) => node.Class.Descriptor.Kind is ActivityKind.Task or ActivityKind.Job;
 }
 
 /// <summary>An input could not be evaluated; names activity and input.</summary>

@@ -170,6 +170,7 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
     // ---- abstract writes of their own kind
 
     public abstract Task<IReadOnlyList<WorkItem>> TakeDueAsync(string nodeId, int max, TimeSpan itemLease, CancellationToken ct);
+    public abstract Task RenewWorkAsync(IReadOnlyCollection<string> ids, string nodeId, TimeSpan itemLease, CancellationToken ct);
     public abstract Task ReturnWorkAsync(IReadOnlyCollection<string> ids, DateTimeOffset dueAt, CancellationToken ct);
     public abstract Task WakeStimuliAsync(IReadOnlyCollection<string> hashes, CancellationToken ct);
     public abstract Task<(InstanceRow? Instance, Lease? Lease)> ClaimInstanceAsync(string instanceId, string nodeId, TimeSpan lease, CancellationToken ct);

@@ -265,6 +265,14 @@ internal sealed class PostgresEngineStore : EngineStoreBase
         return items;
     }
 
+    public override async Task RenewWorkAsync(IReadOnlyCollection<string> ids, string nodeId, TimeSpan itemLease, CancellationToken ct)
+    {
+        if (ids.Count == 0) return;
+        await QueryAsync(
+            "UPDATE work_items SET available_at = coalesce($4::timestamptz, now()) + $3 WHERE id = ANY($1) AND taken_by = $2 RETURNING id",
+            [ids.ToArray(), nodeId, itemLease, NowArgument], static r => r.GetString(0), hot: false, ct).ConfigureAwait(false);
+    }
+
     public override async Task ReturnWorkAsync(IReadOnlyCollection<string> ids, DateTimeOffset dueAt, CancellationToken ct)
     {
         if (ids.Count == 0) return;

@@ -232,6 +232,18 @@ internal sealed class SqliteEngineStore : EngineStoreBase
         return items;
     }
 
+    public override async Task RenewWorkAsync(IReadOnlyCollection<string> ids, string nodeId, TimeSpan itemLease, CancellationToken ct)
+    {
+        if (ids.Count == 0) return;
+        await _writer.RunAsync(
+            session =>
+            {
+                var until = SqliteValue.Of(Now) + Micros(itemLease);
+                foreach (var id in ids) session.Execute("UPDATE work_items SET available_at = $3 WHERE id = $1 AND taken_by = $2", id, nodeId, until);
+                return true;
+            }, ct).ConfigureAwait(false);
+    }
+
     public override async Task ReturnWorkAsync(IReadOnlyCollection<string> ids, DateTimeOffset dueAt, CancellationToken ct)
     {
         if (ids.Count == 0) return;

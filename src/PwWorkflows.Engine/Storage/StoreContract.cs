@@ -221,6 +221,9 @@ public interface IEngineStore : IAsyncDisposable
     /// <summary>Deletes items that were carried out without an instance commit. Unknown ids are ignored.</summary>
     Task CompleteWorkAsync(IReadOnlyCollection<string> ids, CancellationToken ct);
 
+    /// <summary>Extends the hold of <paramref name="nodeId"/> on items it has taken; those that are gone or held by another are left alone.</summary>
+    Task RenewWorkAsync(IReadOnlyCollection<string> ids, string nodeId, TimeSpan itemLease, CancellationToken ct);
+
     /// <summary>Gives items back: nobody holds them, due at <paramref name="dueAt"/>.</summary>
     Task ReturnWorkAsync(IReadOnlyCollection<string> ids, DateTimeOffset dueAt, CancellationToken ct);
 

@@ -38,7 +38,7 @@ public sealed class ActivityExecutionContext
     internal int Attempt { get; set; } = 1;
     internal ActivityRecord? Record { get; set; }
     internal Dictionary<string, object?>? OutputValues { get; set; }
-    internal bool CompletedInPlace { get; set; }
+    internal string? ExecutingCallbackName { get; set; }
 
     /// <summary>Id of this execution.</summary>
     public string Id { get; }
@@ -198,7 +198,7 @@ public sealed class ActivityExecutionContext
         var o = options ?? new CreateBookmarkArgs { IncludeActivityInstanceId = true };
         var name = o.BookmarkName ?? Activity.Type;
         var hasher = WorkflowExecutionContext.Runner.Hasher;
-        var bookmark = new Bookmark(o.BookmarkId ?? Ids.Short(), name, hasher.Hash(name, o.Stimulus, o.IncludeActivityInstanceId ? Id : null), o.Stimulus, Activity.Id, NodeId, Id,
+        var bookmark = new Bookmark(o.BookmarkId ?? Ids.Part(), name, hasher.Hash(name, o.Stimulus, o.IncludeActivityInstanceId ? Id : null), o.Stimulus, Activity.Id, NodeId, Id,
             WorkflowExecutionContext.Now, o.AutoBurn, o.Callback?.Method.Name, o.AutoComplete, o.Metadata);
         (_newBookmarks ??= []).Add(bookmark);
         WorkflowExecutionContext.AddBookmark(bookmark, this);

@@ -241,7 +241,7 @@ public sealed class WorkflowBuilder : IWorkflowBuilder
     /// <inheritdoc />
     public Task<Workflow> BuildWorkflowAsync(CancellationToken cancellationToken = default)
     {
-        var definitionId = DefinitionId ?? PwWorkflows.Engine.Execution.Ids.Short();
+        var definitionId = DefinitionId ?? PwWorkflows.Engine.Execution.Ids.Part();
         return Task.FromResult(new Workflow(Root ?? new Sequence())
         {
             DefinitionId = definitionId,

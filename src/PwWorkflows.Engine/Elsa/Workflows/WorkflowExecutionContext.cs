@@ -39,6 +39,10 @@ public sealed class WorkflowExecutionContext
     internal BurstEffects Burst { get; } = new();
     internal ActivityIncident? PendingFault { get; set; }
     internal bool IsSystem { get; set; }
+    internal bool IsParked { get; set; }
+    internal bool StartPending { get; set; }
+    internal IDictionary<string, object?>? FirstVariables { get; set; }
+    internal bool CommitDue { get; set; }
     internal bool IsFirstBurst { get; set; }
     internal Dictionary<string, object> StoredInput { get; set; } = new(StringComparer.OrdinalIgnoreCase);
     internal string? ResumedCallbackName { get; set; }

@@ -33,7 +33,7 @@ internal static class Children
         var request = new DispatchWorkflowDefinitionRequest
         {
             DefinitionId = definitionId,
-            InstanceId = Ids.Short(),
+            InstanceId = Ids.Part(),
             ParentWorkflowInstanceId = context.WorkflowExecutionContext.Id,
             CorrelationId = string.IsNullOrWhiteSpace(correlationId) ? null : correlationId,
             Input = input is null ? null : new Dictionary<string, object>(input),

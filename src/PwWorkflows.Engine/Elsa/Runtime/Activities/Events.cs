@@ -116,7 +116,7 @@ public sealed class RunTask : Activity<object?>
     {
         var name = TaskName.Get(context);
         if (string.IsNullOrWhiteSpace(name)) throw new InvalidOperationException($"{Type} ({Id}): TaskName is empty.");
-        var id = Ids.Short();
+        var id = Ids.Part();
         context.Set(TaskId, id);
         context.CreateBookmark(new RunTaskStimulus(id, name), ResumeAsync, includeActivityInstanceId: false);
         await context.GetRequiredService<ITaskDispatcher>().DispatchAsync(new RunTaskRequest(context, id, name, context.Get(Payload)), context.CancellationToken);

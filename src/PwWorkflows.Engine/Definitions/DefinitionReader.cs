@@ -1,0 +1,269 @@
+using System.Collections.Concurrent;
+using System.Reflection;
+using System.Text.Json;
+using Elsa.Expressions.Helpers;
+using Elsa.Expressions.Models;
+using Elsa.Workflows;
+using Elsa.Workflows.Activities;
+using Elsa.Workflows.Activities.Flowchart.Activities;
+using Elsa.Workflows.Activities.Flowchart.Models;
+using Elsa.Workflows.ActivationValidators;
+using Elsa.Workflows.IncidentStrategies;
+using Elsa.Workflows.Memory;
+using Elsa.Workflows.Models;
+using PwWorkflows.Engine.Execution;
+using PwWorkflows.Engine.Storage;
+
+namespace PwWorkflows.Engine.Definitions;
+
+/// <summary>The activity types that definitions may use. A closed list: a type name is never looked up anywhere else.</summary>
+public sealed class ActivityRegistry
+{
+    private readonly ConcurrentDictionary<string, SortedDictionary<int, ActivityClass>> _types = new(StringComparer.Ordinal);
+
+    /// <summary>All registered classes.</summary>
+    public IEnumerable<ActivityClass> All => _types.Values.SelectMany(v => v.Values);
+
+    /// <summary>Adds an activity class.</summary>
+    public void Register(Type type)
+    {
+        var c = ActivityClass.Of(type);
+        var versions = _types.GetOrAdd(c.TypeName, _ => []);
+        lock (versions) versions[c.Version] = c;
+    }
+
+    /// <summary>Adds the exported, concrete, non-generic activities of an assembly.</summary>
+    public void RegisterFrom(Assembly assembly)
+    {
+        foreach (var type in assembly.GetExportedTypes())
+            if (type is { IsAbstract: false, IsInterface: false, IsGenericType: false } && typeof(IActivity).IsAssignableFrom(type))
+                Register(type);
+    }
+
+    /// <summary>The class of a type name: the exact version, else the newest; null when unknown.</summary>
+    public ActivityClass? Find(string typeName, int version = 0)
+    {
+        if (!_types.TryGetValue(typeName, out var versions)) return null;
+        lock (versions) return versions.TryGetValue(version, out var exact) ? exact : versions.Values.Last();
+    }
+}
+
+/// <summary>A definition could not be read; says where and why.</summary>
+public sealed class DefinitionFormatException(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>Reads definition JSON into workflows that can be run. Property names are read in any case; types only by their aliases.</summary>
+public sealed class DefinitionReader(ActivityRegistry registry)
+{
+    private static readonly Type[] ActivationStrategies = [typeof(AllowAlwaysStrategy), typeof(SingletonStrategy), typeof(CorrelatedSingletonStrategy), typeof(CorrelationStrategy)];
+    private static readonly Type[] IncidentStrategies = [typeof(FaultStrategy), typeof(ContinueWithIncidentsStrategy)];
+    private static readonly Type[] StorageDrivers = [typeof(WorkflowInstanceStorageDriver), typeof(WorkflowStorageDriver), typeof(MemoryStorageDriver)];
+
+
+    /// <summary>Reads and compiles a stored version. Throws <see cref="DefinitionFormatException"/>.</summary>
+    public CompiledWorkflow Compile(DefinitionRow row)
+    {
+        var workflow = Read(row.Content);
+        workflow.DefinitionId = row.DefinitionId;
+        workflow.VersionId = row.Id;
+        workflow.DefinitionVersion = row.Version;
+        workflow.DefinitionName = row.Name;
+        return CompiledWorkflow.Compile(workflow, row.ContentHash);
+    }
+
+    /// <summary>Reads definition JSON. Throws <see cref="DefinitionFormatException"/> naming the activity and property.</summary>
+    public Workflow Read(string json)
+    {
+        JsonDocument document;
+        try
+        {
+            document = JsonDocument.Parse(json, new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
+        }
+        catch (JsonException e)
+        {
+            throw new DefinitionFormatException($"The definition is not JSON: {e.Message}", e);
+        }
+        using (document)
+        {
+            var d = document.RootElement;
+            if (d.ValueKind != JsonValueKind.Object) throw new DefinitionFormatException("The definition must be a JSON object.");
+            var options = Property(d, "options");
+            var workflow = new Workflow(Property(d, "root") is { ValueKind: JsonValueKind.Object } root ? ReadActivity(root) : new Sequence())
+            {
+                Id = "Workflow1",
+                DefinitionId = Text(d, "definitionId") ?? "",
+                VersionId = Text(d, "id") ?? "",
+                DefinitionVersion = Property(d, "version") is { ValueKind: JsonValueKind.Number } v ? v.GetInt32() : 1,
+                DefinitionName = Text(d, "name"),
+                Variables = [.. Items(d, "variables").Select(ReadVariable).OfType<Variable>()],
+                Inputs = [.. Items(d, "inputs").Select(ReadInput)],
+                Outputs = [.. Items(d, "outputs").Select(ReadOutput)],
+                Outcomes = [.. Items(d, "outcomes").Select(o => o.GetString() ?? "")],
+            };
+            if (options is { ValueKind: JsonValueKind.Object } o)
+                workflow.Options = new WorkflowOptions
+                {
+                    ActivationStrategyType = Named(o, "activationStrategyType", ActivationStrategies),
+                    IncidentStrategyType = Named(o, "incidentStrategyType", IncidentStrategies),
+                    CommitStrategyName = Text(o, "commitStrategyName"),
+                    UsableAsActivity = Property(o, "usableAsActivity") is { ValueKind: JsonValueKind.True },
+                    ActivityCategory = Text(o, "activityCategory"),
+                };
+            foreach (var p in Properties(d, "customProperties")) workflow.CustomProperties[p.Name] = PlainObjectConverter.ToPlain(p.Value)!;
+            return workflow;
+        }
+    }
+
+    private IActivity ReadActivity(JsonElement e)
+    {
+        var typeName = Text(e, "type") ?? throw new DefinitionFormatException($"Activity {Text(e, "id")} has no type.");
+        var version = Property(e, "version") is { ValueKind: JsonValueKind.Number } n && n.TryGetInt32(out var v) ? v : 0;
+        var id = Text(e, "id") ?? "";
+        if (registry.Find(typeName, version) is not { } c) throw new DefinitionFormatException($"Activity {id} has the type '{typeName}', which this server does not have.");
+        var activity = c.Create();
+        activity.Id = id;
+        activity.Name = Text(e, "name");
+        foreach (var p in Properties(e, "customProperties")) activity.CustomProperties[p.Name] = PlainObjectConverter.ToPlain(p.Value)!;
+        foreach (var p in Properties(e, "metadata")) activity.Metadata[p.Name] = PlainObjectConverter.ToPlain(p.Value)!;
+        foreach (var input in c.Inputs)
+            if (Property(e, input.JsonName) is { } value)
+                Guard(activity, input.Name, () => ReadInputProperty(activity, input, value));
+        foreach (var output in c.Outputs)
+            if (Property(e, output.JsonName) is { ValueKind: JsonValueKind.Object } value && Property(value, "memoryReference") is { ValueKind: JsonValueKind.Object } reference && Text(reference, "id") is { Length: > 0 } place)
+                output.Property.SetValue(activity, Activator.CreateInstance(output.Property.PropertyType, new MemoryBlockReference(place)));
+        foreach (var port in c.Ports)
+            if (port.Property.CanWrite && port.Property.Name != nameof(Flowchart.Start) && Property(e, port.JsonName) is { ValueKind: JsonValueKind.Object } child)
+                port.Property.SetValue(activity, ReadActivity(child));
+        if (activity is Container container)
+        {
+            foreach (var child in Items(e, "activities")) container.Activities.Add(ReadActivity(child));
+            foreach (var variable in Items(e, "variables").Select(ReadVariable).OfType<Variable>()) container.Variables.Add(variable);
+        }
+        if (activity is Flowchart chart) ReadConnections(e, chart);
+        return activity;
+    }
+
+    private static void Guard(IActivity activity, string property, Action read)
+    {
+        try
+        {
+            read();
+        }
+        catch (Exception x) when (x is not DefinitionFormatException)
+        {
+            throw new DefinitionFormatException($"Activity {activity.Id} ({activity.Type}), {property}: {(x as TargetInvocationException)?.InnerException?.Message ?? x.Message}", x);
+        }
+    }
+
+    private void ReadInputProperty(IActivity activity, InputProperty input, JsonElement value)
+    {
+        if (value.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined) return;
+        if (input.IsWrapped)
+        {
+            if (ReadExpression(value) is { } expression) input.Property.SetValue(activity, Activator.CreateInstance(input.Property.PropertyType, expression, new MemoryBlockReference()));
+            return;
+        }
+        if (input.ValueType == typeof(Variable) || input.ValueType.IsSubclassOf(typeof(Variable)))
+        {
+            input.Property.SetValue(activity, new Variable(Text(value, "name") ?? "", null, Text(value, "id")));
+            return;
+        }
+        if (typeof(IEnumerable<SwitchCase>).IsAssignableFrom(input.ValueType))
+        {
+            input.Property.SetValue(activity, value.EnumerateArray().Select(x => new SwitchCase
+            {
+                Label = Text(x, "label") ?? "",
+                Condition = Property(x, "condition") is { } k && ReadExpression(k) is { } condition ? condition : Expression.LiteralExpression(false),
+                Activity = Property(x, "activity") is { ValueKind: JsonValueKind.Object } a ? ReadActivity(a) : null,
+            }).ToList());
+            return;
+        }
+        if (typeof(IEnumerable<FlowSwitchCase>).IsAssignableFrom(input.ValueType))
+        {
+            input.Property.SetValue(activity, value.EnumerateArray().Select(x => new FlowSwitchCase(Text(x, "label") ?? "",
+                Property(x, "condition") is { } k && ReadExpression(k) is { } condition ? condition : Expression.LiteralExpression(false))).ToList());
+            return;
+        }
+        input.Property.SetValue(activity, PlainObjectConverter.ToPlain(value).ConvertTo(input.Property.PropertyType));
+    }
+
+    /// <summary>An expression object, an input object around one, or a bare value as a literal; null when not set.</summary>
+    private static Expression? ReadExpression(JsonElement value)
+    {
+        if (value.ValueKind != JsonValueKind.Object) return value.ValueKind == JsonValueKind.Array ? new Expression("Object", value.GetRawText()) : Expression.LiteralExpression(PlainObjectConverter.ToPlain(value));
+        var e = Property(value, "expression") is { } inner ? inner : value;
+        if (e.ValueKind != JsonValueKind.Object || Text(e, "type") is not { } type) return null;
+        if (Property(e, "value") is not { ValueKind: not JsonValueKind.Null } raw) return type == "Literal" ? Expression.LiteralExpression(null) : null;
+        return new Expression(type, type is "Variable" or "Input" ? raw.ValueKind == JsonValueKind.String ? raw.GetString() : raw.Clone() : PlainObjectConverter.ToPlain(raw));
+    }
+
+    private static void ReadConnections(JsonElement e, Flowchart chart)
+    {
+        var byId = chart.Activities.GroupBy(a => a.Id).ToDictionary(g => g.Key, g => g.First(), StringComparer.Ordinal);
+        if (Property(e, "start") is { } start)
+        {
+            var id = start.ValueKind == JsonValueKind.String ? start.GetString() : start.ValueKind == JsonValueKind.Object ? Text(start, "id") : null;
+            if (id is not null) chart.Start = byId.GetValueOrDefault(id);
+        }
+        foreach (var c in Items(e, "connections"))
+        {
+            if (Property(c, "source") is not { } s || Property(c, "target") is not { } t) continue;
+            var (source, sourcePort) = s.ValueKind == JsonValueKind.String ? (s.GetString(), Text(c, "sourcePort")) : (Text(s, "activity"), Text(s, "port"));
+            var (target, targetPort) = t.ValueKind == JsonValueKind.String ? (t.GetString(), Text(c, "targetPort")) : (Text(t, "activity"), Text(t, "port"));
+            if (source is null || target is null || !byId.TryGetValue(source, out var from) || !byId.TryGetValue(target, out var to)) continue;
+            chart.Connections.Add(new Connection(new Endpoint(from, sourcePort), new Endpoint(to, targetPort)));
+        }
+    }
+
+    private static Variable? ReadVariable(JsonElement e)
+    {
+        var name = Text(e, "name") ?? "";
+        if (TypeAliases.Find(Text(e, "typeName") ?? "Object") is not { } type) return null;
+        if (Property(e, "isArray") is { ValueKind: JsonValueKind.True }) type = type.MakeArrayType();
+        var variable = (Variable)Activator.CreateInstance(typeof(Variable<>).MakeGenericType(type))!;
+        variable.Name = name;
+        variable.Id = Text(e, "id") ?? "";
+        variable.StorageDriverType = Named(e, "storageDriverTypeName", StorageDrivers);
+        if (Property(e, "value") is { ValueKind: not JsonValueKind.Null } value) variable.Value = PlainObjectConverter.ToPlain(value).ConvertTo(type);
+        else if (type.IsValueType) variable.Value = Activator.CreateInstance(type);
+        return variable;
+    }
+
+    private static InputDefinition ReadInput(JsonElement e) => Fill(e, new InputDefinition { UIHint = Text(e, "uiHint") });
+
+    private static OutputDefinition ReadOutput(JsonElement e) => Fill(e, new OutputDefinition());
+
+    private static T Fill<T>(JsonElement e, T d) where T : ArgumentDefinition
+    {
+        d.Name = Text(e, "name") ?? "";
+        d.Type = TypeAliases.Find(Text(e, "type") ?? "Object") ?? typeof(object);
+        d.IsArray = Property(e, "isArray") is { ValueKind: JsonValueKind.True };
+        d.DisplayName = Text(e, "displayName") ?? d.Name;
+        d.Description = Text(e, "description") ?? "";
+        d.Category = Text(e, "category") ?? "";
+        return d;
+    }
+
+    /// <summary>One of the known classes, by the class name inside the text.</summary>
+    private static Type? Named(JsonElement e, string name, Type[] known)
+    {
+        if (Text(e, name) is not { Length: > 0 } text) return null;
+        var shortName = text.Split(',')[0].Trim().Split('.')[^1];
+        return Array.Find(known, t => t.Name == shortName);
+    }
+
+    private static JsonElement? Property(JsonElement e, string name)
+    {
+        if (e.ValueKind != JsonValueKind.Object) return null;
+        if (e.TryGetProperty(name, out var exact)) return exact;
+        foreach (var p in e.EnumerateObject())
+            if (string.Equals(p.Name, name, StringComparison.OrdinalIgnoreCase))
+                return p.Value;
+        return null;
+    }
+
+    private static string? Text(JsonElement e, string name) => Property(e, name) is { ValueKind: JsonValueKind.String } v ? v.GetString() : null;
+
+    private static IEnumerable<JsonElement> Items(JsonElement e, string name) => Property(e, name) is { ValueKind: JsonValueKind.Array } a ? a.EnumerateArray() : [];
+
+    private static IEnumerable<JsonProperty> Properties(JsonElement e, string name) => Property(e, name) is { ValueKind: JsonValueKind.Object } o ? o.EnumerateObject() : [];
+}

@@ -1,0 +1,44 @@
+using Elsa.Workflows.Activities.Flowchart.Models;
+
+namespace PwWorkflows.Engine;
+
+/// <summary>How the engine runs on this node.</summary>
+public sealed class EngineOptions
+{
+    /// <summary>Name of this node in leases. Default: machine name, process id and a random part, so that no two processes share one.</summary>
+    public string NodeId { get; set; } = $"{Environment.MachineName}-{Environment.ProcessId}-{Random.Shared.Next(0x10000):x4}";
+
+    /// <summary>How many instances run at once on this node. Default: 32.</summary>
+    public int MaxConcurrency { get; set; } = 32;
+
+    /// <summary>How long a node owns an instance or a work item without renewing. Default: 10 seconds.</summary>
+    /// <remarks>Shortening it on a live system takes running instances away from slow nodes.</remarks>
+    public TimeSpan Lease { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>Longest time between two looks at the queue; signals wake it sooner. Default: 1 second.</summary>
+    public TimeSpan PollInterval { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>After so many nodes died while running an instance it is parked with an incident. Default: 3.</summary>
+    public int MaxTakeovers { get; set; } = 3;
+
+    /// <summary>How long a stimulus waits for its bookmark. Default: 1 day.</summary>
+    public TimeSpan StimulusRetention { get; set; } = TimeSpan.FromDays(1);
+
+    /// <summary>How long finished instances are kept when their definition says nothing. Default: 90 days; null keeps them for ever.</summary>
+    public TimeSpan? Retention { get; set; } = TimeSpan.FromDays(90);
+
+    /// <summary>How long finished instances of a definition are kept, by definition id; null keeps them for ever.</summary>
+    public Dictionary<string, TimeSpan?> RetentionByDefinition { get; } = new(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>Path in front of HTTP endpoint routes. Default: /workflows.</summary>
+    public string HttpBasePath { get; set; } = "/workflows";
+
+    /// <summary>Serve HTTP endpoint routes without the base path as well, so that a route such as /api/v1/webhooks/stripe keeps its address. Default: false.</summary>
+    public bool HttpAtRoot { get; set; }
+
+    /// <summary>Largest request body in bytes unless an endpoint says otherwise. Default: 1 MiB.</summary>
+    public long HttpRequestSizeLimit { get; set; } = 1024 * 1024;
+
+    /// <summary>How flowcharts join unless a run says otherwise. Default: counter-based, as the library's.</summary>
+    public FlowchartExecutionMode FlowchartMode { get; set; } = FlowchartExecutionMode.CounterBased;
+}
