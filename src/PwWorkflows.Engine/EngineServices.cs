@@ -46,6 +46,7 @@ public static class EngineServices
         services.AddSingleton<JavaScriptHandler>();
         services.AddSingleton<IExpressionHandler>(p => p.GetRequiredService<JavaScriptHandler>());
         services.TryAddSingleton<IJavaScriptRunner>(p => p.GetRequiredService<JavaScriptHandler>());
+        services.AddSingleton<IExpressionHandler, LiquidHandler>();
         services.AddSingleton<ExpressionEvaluator>();
         services.AddSingleton(p => new WorkflowRunner(p.GetRequiredService<ExpressionEvaluator>(), p.GetRequiredService<IStimulusHasher>(), p.GetRequiredService<TimeProvider>(), p.GetServices<IIncidentStrategy>()) { DefaultFlowchartMode = options.FlowchartMode });
         services.AddSingleton<InstanceRunner>();

@@ -131,7 +131,7 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
                     if (value is null && input.IsRequired) problems.Add(new DefinitionProblem(activity.Id, activity.Type, input.Name, "is required, but not set."));
                     continue;
                 }
-                if (evaluator.Find(expression.Type) is not { } handler) problems.Add(new DefinitionProblem(activity.Id, activity.Type, input.Name, $"uses '{expression.Type}' expressions, which are not supported; use Literal, Object, Variable, Input or JavaScript."));
+                if (evaluator.Find(expression.Type) is not { } handler) problems.Add(new DefinitionProblem(activity.Id, activity.Type, input.Name, $"uses '{expression.Type}' expressions, which are not supported; use Literal, Object, Variable, Input, JavaScript or Liquid."));
                 else if (handler.Validate(expression, input.FullType) is { } wrong) problems.Add(new DefinitionProblem(activity.Id, activity.Type, input.Name, wrong));
             }
             try
