@@ -42,8 +42,12 @@ public sealed class FilingDelivery(IOrders orders, SalesOrders erp, IMailSender 
         var entity = order.TelecomEntityId is { } id ? await orders.GetEntityAsync(id, ct).ConfigureAwait(false) : null;
         await mail.SendAsync(new($"mail:{orderNumber}:order-filed", order.CustomerEmail, "order-filed", new Dictionary<string, object?>
         {
-            ["customer_name"] = order.CustomerName, ["order_number"] = orderNumber, ["service_name"] = serviceName, ["entity_name"] = entity?.LegalName,
-            ["confirmation_number"] = confirmationNumber, ["filed_at"] = Shown(submittedAt),
+            ["customer_name"] = order.CustomerName,
+            ["order_number"] = orderNumber,
+            ["service_name"] = serviceName,
+            ["entity_name"] = entity?.LegalName,
+            ["confirmation_number"] = confirmationNumber,
+            ["filed_at"] = Shown(submittedAt),
         }, orderNumber), ct).ConfigureAwait(false);
         orders.EnlistFulfillmentStatus(orderNumber, FulfillmentStatuses.Completed);
         orders.EnlistTimeline(orderNumber, "completed", "The Sales Order was moved on and the customer was told.");

@@ -150,14 +150,28 @@ public sealed class Form499AService(
         var submitted = JsonNode.Parse(values.Content.Span)!;
         var record = await evidence.SealAsync(new()
         {
-            OrderNumber = orderNumber, ServiceSlug = order.ServiceSlug, Form = FormName, Year = submitted["filing_year"]!.GetValue<int>(), FilerId = submitted["lines"]!["101"]!.GetValue<string>(),
-            LegalName = submitted["lines"]!["102"]!.GetValue<string>(), ConfirmationNumber = filed.ConfirmationNumber, Reference = filed.Reference, SubmittedAt = filed.SubmittedAt,
-            ValuesSha256 = Convert.ToHexStringLower(SHA256.HashData(values.Content.Span)), PageMapVersion = portal.Map.Version, PageMapSha256 = portal.Map.Sha256,
-            WorkflowDefinitionVersionId = definitionVersionId, WorkflowInstanceId = instanceId, RecordedAt = clock.GetUtcNow(),
+            OrderNumber = orderNumber,
+            ServiceSlug = order.ServiceSlug,
+            Form = FormName,
+            Year = submitted["filing_year"]!.GetValue<int>(),
+            FilerId = submitted["lines"]!["101"]!.GetValue<string>(),
+            LegalName = submitted["lines"]!["102"]!.GetValue<string>(),
+            ConfirmationNumber = filed.ConfirmationNumber,
+            Reference = filed.Reference,
+            SubmittedAt = filed.SubmittedAt,
+            ValuesSha256 = Convert.ToHexStringLower(SHA256.HashData(values.Content.Span)),
+            PageMapVersion = portal.Map.Version,
+            PageMapSha256 = portal.Map.Sha256,
+            WorkflowDefinitionVersionId = definitionVersionId,
+            WorkflowInstanceId = instanceId,
+            RecordedAt = clock.GetUtcNow(),
         }, ct).ConfigureAwait(false);
         orders.EnlistFilingStatus(orderNumber, new JsonObject
         {
-            ["confirmation_number"] = record.ConfirmationNumber, ["evidence"] = record.EvidencePath, ["manifest_sha256"] = record.ManifestSha256, ["submitted_at"] = record.SubmittedAt,
+            ["confirmation_number"] = record.ConfirmationNumber,
+            ["evidence"] = record.EvidencePath,
+            ["manifest_sha256"] = record.ManifestSha256,
+            ["submitted_at"] = record.SubmittedAt,
         });
         orders.EnlistFulfillmentStatus(orderNumber, FulfillmentStatuses.Filed);
         orders.EnlistTimeline(orderNumber, "filed", $"FCC Form 499-A filed, confirmation {record.ConfirmationNumber}.");

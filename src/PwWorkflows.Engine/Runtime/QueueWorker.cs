@@ -302,18 +302,18 @@ internal sealed class QueueWorker : BackgroundService
         switch (item.Kind)
         {
             case WorkKind.Start:
-            {
-                var p = WorkItems.Read<WorkItems.StartPayload>(item);
-                var compiled = p.DefinitionVersionId is { } v ? await _catalog.GetVersionAsync(v, null, ct)
-                    : await _catalog.ResolveAsync(Elsa.Workflows.Models.WorkflowDefinitionHandle.ByDefinitionId(p.DefinitionId!), ct);
-                var outcome = await _runner.StartAsync(compiled, new StartArguments(item.InstanceId!, item.CorrelationId, p.Input, p.ParentInstanceId, p.TriggerActivityId, p.Name, p.Properties) { CompletedWork = [item.Id] }, ct);
-                return [outcome];
-            }
+                {
+                    var p = WorkItems.Read<WorkItems.StartPayload>(item);
+                    var compiled = p.DefinitionVersionId is { } v ? await _catalog.GetVersionAsync(v, null, ct)
+                        : await _catalog.ResolveAsync(Elsa.Workflows.Models.WorkflowDefinitionHandle.ByDefinitionId(p.DefinitionId!), ct);
+                    var outcome = await _runner.StartAsync(compiled, new StartArguments(item.InstanceId!, item.CorrelationId, p.Input, p.ParentInstanceId, p.TriggerActivityId, p.Name, p.Properties) { CompletedWork = [item.Id] }, ct);
+                    return [outcome];
+                }
             case WorkKind.Resume:
-            {
-                var p = WorkItems.Read<WorkItems.ResumePayload>(item);
-                return List(await _runner.ResumeAsync(item.InstanceId!, p.BookmarkId, p.Input, [item.Id], ct));
-            }
+                {
+                    var p = WorkItems.Read<WorkItems.ResumePayload>(item);
+                    return List(await _runner.ResumeAsync(item.InstanceId!, p.BookmarkId, p.Input, [item.Id], ct));
+                }
             case WorkKind.Retry: return List(await _runner.RetryAsync(item.InstanceId!, [item.Id], ct));
             case WorkKind.Cancel: return List(await _runner.CancelAsync(item.InstanceId!, [item.Id], ct));
             case WorkKind.Continue: return List(await _runner.ResumeAsync(item.InstanceId!, "", null, [item.Id], ct));

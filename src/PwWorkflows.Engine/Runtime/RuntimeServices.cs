@@ -183,8 +183,15 @@ internal sealed class RuntimeServices(IEngineStore store, QueueWorker queue, Ins
                 _created = null;
                 return await CreateAndRunInstanceAsync(new CreateAndRunWorkflowInstanceRequest
                 {
-                    WorkflowDefinitionHandle = c.WorkflowDefinitionHandle, CorrelationId = c.CorrelationId, Name = c.Name, Input = request.Input ?? c.Input, Properties = c.Properties, ParentId = c.ParentId,
-                    TriggerActivityId = request.TriggerActivityId, Variables = request.Variables, IncludeWorkflowOutput = request.IncludeWorkflowOutput,
+                    WorkflowDefinitionHandle = c.WorkflowDefinitionHandle,
+                    CorrelationId = c.CorrelationId,
+                    Name = c.Name,
+                    Input = request.Input ?? c.Input,
+                    Properties = c.Properties,
+                    ParentId = c.ParentId,
+                    TriggerActivityId = request.TriggerActivityId,
+                    Variables = request.Variables,
+                    IncludeWorkflowOutput = request.IncludeWorkflowOutput,
                 }, cancellationToken);
             }
             var bookmark = request.BookmarkId ?? throw new ArgumentException($"Instance {id} is stored; a bookmark id is needed to run it on.", nameof(request));
@@ -208,8 +215,20 @@ internal sealed class RuntimeServices(IEngineStore store, QueueWorker queue, Ins
             var o = (await services._runner.GetOutcomeAsync(id, cancellationToken))!;
             return new WorkflowState
             {
-                Id = id, DefinitionId = row.DefinitionId, DefinitionVersionId = row.DefinitionVersionId, DefinitionVersion = row.Version, CorrelationId = row.CorrelationId, Name = row.Name, Status = o.Status, SubStatus = o.SubStatus,
-                Bookmarks = [.. o.Bookmarks], Incidents = [.. o.Incidents], Output = o.Output, CreatedAt = row.CreatedAt, UpdatedAt = row.UpdatedAt, FinishedAt = row.FinishedAt,
+                Id = id,
+                DefinitionId = row.DefinitionId,
+                DefinitionVersionId = row.DefinitionVersionId,
+                DefinitionVersion = row.Version,
+                CorrelationId = row.CorrelationId,
+                Name = row.Name,
+                Status = o.Status,
+                SubStatus = o.SubStatus,
+                Bookmarks = [.. o.Bookmarks],
+                Incidents = [.. o.Incidents],
+                Output = o.Output,
+                CreatedAt = row.CreatedAt,
+                UpdatedAt = row.UpdatedAt,
+                FinishedAt = row.FinishedAt,
             };
         }
 

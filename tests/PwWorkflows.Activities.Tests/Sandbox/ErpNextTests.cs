@@ -50,7 +50,8 @@ public sealed class ErpNextTests : SandboxTest
     Task<(HttpStatusCode Status, JsonNode Body)> ApplyAsync(string order, string action) =>
         PostAsync("api/method/frappe.model.workflow.apply_workflow", new JsonObject
         {
-            ["doc"] = new JsonObject { ["doctype"] = "Sales Order", ["name"] = order }.ToJsonString(), ["action"] = action,
+            ["doc"] = new JsonObject { ["doctype"] = "Sales Order", ["name"] = order }.ToJsonString(),
+            ["action"] = action,
         }.ToJsonString());
 
     static string Message(JsonNode body)

@@ -30,7 +30,10 @@ public sealed class FrappeWebhookTests : SandboxTest
         await PostOkAsync("erpnext/api/resource/Customer", name);
         var order = new JsonObject
         {
-            ["customer"] = customer, ["delivery_date"] = "2026-12-01", ["custom_order_number"] = "CO-1", ["custom_service_slug"] = "fcc-499a",
+            ["customer"] = customer,
+            ["delivery_date"] = "2026-12-01",
+            ["custom_order_number"] = "CO-1",
+            ["custom_service_slug"] = "fcc-499a",
             ["items"] = new JsonArray(new JsonObject { ["item_code"] = "FCC-499A" }),
         };
         var created = await PostOkAsync("erpnext/api/resource/Sales%20Order", order.ToJsonString());

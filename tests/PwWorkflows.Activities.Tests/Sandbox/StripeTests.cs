@@ -89,7 +89,9 @@ public sealed class StripeTests : SandboxTest
         var given = (JsonObject)order["telecom_entity"]!;
         var carrier = new TelecomEntity(given["id"]!.GetValue<int>(), given["legal_name"]!.GetValue<string>())
         {
-            Frn = given["frn"]!.GetValue<string>(), FilerId499 = given["filer_id_499"]!.GetValue<string>(), Fields = given,
+            Frn = given["frn"]!.GetValue<string>(),
+            FilerId499 = given["filer_id_499"]!.GetValue<string>(),
+            Fields = given,
         };
         var account = UsacDemo.Entities.Single(e => e.TelecomEntityId == entity);
         Assert.Equal((account.LegalName, account.Frn, account.FilerId), (carrier.LegalName, carrier.Frn, carrier.FilerId499));
