@@ -84,7 +84,7 @@ public sealed class ActivityClass
             .OrderBy(c => c.GetCustomAttribute<System.Text.Json.Serialization.JsonConstructorAttribute>() is null)
             .ThenBy(c => c.GetParameters().Length)
             .FirstOrDefault() ?? throw new InvalidOperationException($"{ClrType} needs a constructor that can be called without arguments.");
-        return (IActivity)constructor.Invoke([.. constructor.GetParameters().Select(p => p.ParameterType == typeof(int?) || p.ParameterType == typeof(string) ? null : p.HasDefaultValue ? p.DefaultValue : null)]);
+        return (IActivity)constructor.Invoke([.. constructor.GetParameters().Select(p => p.ParameterType == typeof(int?) || p.ParameterType == typeof(string) ? null : p.HasDefaultValue ? p.DefaultValue : Array.CreateInstance(p.ParameterType.GetElementType()!, 0))]);
     }
 
     private static string GenericName(Type type) => !type.IsGenericType ? type.Name

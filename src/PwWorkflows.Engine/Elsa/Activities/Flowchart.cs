@@ -203,7 +203,14 @@ namespace Elsa.Workflows.Activities.Flowchart.Activities
                     case FlowJoinMode.WaitAny:
                         run = followed && counts.ConnectionVisits(connection.Key) > visits;
                         skip = !run && allVisited && !inbound.Exists(c => counts.WasFollowed(c.Key));
-                        if (run) CancelInbound(flow, target);
+                        if (run)
+                        {
+                            CancelInbound(flow, target);
+                            // A branch that was cancelled never arrives: it counts as visited, so that it is not one round behind when the flow comes here again.
+                            foreach (var other in inbound)
+                                if (other != connection && counts.ConnectionVisits(other.Key) <= visits && !IsAlive(flow, other.Source.Activity, source))
+                                    counts.VisitConnection(other.Key, false);
+                        }
                         break;
                     case FlowJoinMode.WaitAll:
                         run = allVisited && inbound.TrueForAll(c => counts.WasFollowed(c.Key));
@@ -227,12 +234,27 @@ namespace Elsa.Workflows.Activities.Flowchart.Activities
             }
         }
 
-        private void CancelInbound(ActivityExecutionContext flow, IActivity target)
+        /// <summary>Cancels what has started and not ended on the way to an activity: it waits, or its children do. What is only scheduled still runs. Gives what was cancelled.</summary>
+        private List<IActivity> CancelInbound(ActivityExecutionContext flow, IActivity target)
         {
             var runner = flow.WorkflowExecutionContext.Runner;
             var ancestors = Graph.ForwardAncestors(target);
-            foreach (var running in flow.Children.Where(c => ancestors.Contains(c.Activity) && c.Status is ActivityStatus.Running or ActivityStatus.Pending && c.Bookmarks.Any()).ToList())
+            var cancelled = new List<IActivity>();
+            foreach (var running in flow.Children.Where(c => ancestors.Contains(c.Activity) && c.Status is ActivityStatus.Running or ActivityStatus.Pending).ToList())
+            {
                 runner.CancelActivity(running);
+                cancelled.Add(running.Activity);
+            }
+            return cancelled;
+        }
+
+        /// <summary>Whether a branch can still arrive over <paramref name="last"/>: something on it runs, is scheduled, or is being completed just now.</summary>
+        private bool IsAlive(ActivityExecutionContext flow, IActivity last, IActivity completing)
+        {
+            var branch = Graph.ForwardAncestors(last);
+            bool On(IActivity a) => a == last || branch.Contains(a);
+            return On(completing) || flow.WorkflowExecutionContext.Scheduler.Any(s => s.Owner == flow && On(s.Node.Activity))
+                || flow.Children.Any(c => c.Status is ActivityStatus.Running or ActivityStatus.Pending && On(c.Activity));
         }
 
         private static async ValueTask CompleteIfIdleAsync(ActivityExecutionContext flow, ActivityExecutionContext finished)
@@ -249,7 +271,7 @@ namespace Elsa.Workflows.Activities.Flowchart.Activities
         private async ValueTask WithTokensAsync(ActivityExecutionContext flow, ActivityExecutionContext child, string[] outcomes)
         {
             var tokens = FlowTokens.Of(flow);
-            tokens.Consume(child.Activity.Id);
+            tokens.Consume(child.Activity.Id, onlyOne: MergeModeOf(flow, child.Activity) == MergeMode.Cascade);
             foreach (var connection in Graph.Outbound(child.Activity))
             {
                 if (Array.IndexOf(outcomes, connection.SourcePort) < 0) continue;
@@ -277,9 +299,10 @@ namespace Elsa.Workflows.Activities.Flowchart.Activities
                     return;
                 case MergeMode.Race:
                     if (arrived.Exists(t => t.Scheduled)) return;
-                    CancelInbound(flow, target);
+                    foreach (var cancelled in CancelInbound(flow, target)) tokens.Consume(cancelled.Id, onlyOne: false);
+                    foreach (var ancestor in Graph.ForwardAncestors(target)) tokens.DropWaiting(ancestor.Id);
                     foreach (var other in Graph.ForwardInbound(target))
-                        if (!arrived.Exists(t => t.Connection == other.Key))
+                        if (!arrived.Exists(t => t.Connection == other.Key) && tokens.AnyOn(other.Source.Activity.Id, Graph.ForwardAncestors(other.Source.Activity)))
                             tokens.Block(other.Key);
                     break;
                 case MergeMode.Merge:
@@ -488,13 +511,17 @@ namespace Elsa.Workflows.Activities.Flowchart.Activities
         public List<FlowToken> At(string target) => _tokens.FindAll(t => t.Target == target);
         public IEnumerable<string> WaitingTargets() => _tokens.Where(t => !t.Scheduled).Select(t => t.Target).Distinct();
         public void Add(string connection, string source, string target) => _tokens.Add(new FlowToken { Connection = connection, Source = source, Target = target });
+        /// <summary>A token on the activity or on one before it: the branch can still arrive.</summary>
+        public bool AnyOn(string last, IEnumerable<IActivity> before) => At(last).Count > 0 || before.Any(a => At(a.Id).Count > 0);
+        public void DropWaiting(string target) => _tokens.RemoveAll(t => t.Target == target && !t.Scheduled);
         public void Block(string connection) => _blocked.Add(connection);
         public bool TakeBlock(string connection) => _blocked.Remove(connection);
 
-        public void Consume(string target)
+        /// <summary>A cascade run consumes one token; every other mode scheduled all of them together.</summary>
+        public void Consume(string target, bool onlyOne)
         {
-            // One cascade run consumes one token; every other mode scheduled all of them together.
-            _tokens.RemoveAll(t => t.Target == target && t.Scheduled);
+            if (!onlyOne) _tokens.RemoveAll(t => t.Target == target && t.Scheduled);
+            else if (_tokens.FindIndex(t => t.Target == target && t.Scheduled) is >= 0 and var first) _tokens.RemoveAt(first);
         }
 
         public void Save(ActivityExecutionContext flow) => flow.Properties[Property] = new Dictionary<string, object>

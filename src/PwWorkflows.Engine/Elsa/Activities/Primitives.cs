@@ -61,12 +61,12 @@ namespace Elsa.Workflows.Activities
     [Activity("Elsa", "Composition", "Signals the current composite activity to complete itself as a whole.")]
     public sealed class Complete : Activity, ITerminalNode
     {
-        /// <inheritdoc cref="Activity(string?, int?)" />
-        public Complete([CallerFilePath] string? source = null, [CallerLineNumber] int? line = null) : base(source, line) { }
+        /// <summary>To be filled in.</summary>
+        public Complete() { }
         /// <summary>With outcomes.</summary>
         public Complete(IEnumerable<string> outcomes, [CallerFilePath] string? source = null, [CallerLineNumber] int? line = null) : base(source, line) => Outcomes = new Input<object>(outcomes.ToArray());
         /// <summary>With outcomes found at run time.</summary>
-        public Complete(Func<ExpressionExecutionContext, ICollection<string>> outcomes, [CallerFilePath] string? source = null, [CallerLineNumber] int? line = null) : this(source, line) =>
+        public Complete(Func<ExpressionExecutionContext, ICollection<string>> outcomes, [CallerFilePath] string? source = null, [CallerLineNumber] int? line = null) : base(source, line) =>
             Outcomes = new Input<object>(c => (object)outcomes(c));
 
         /// <summary>One outcome (text) or several (an array of texts); Done when not set.</summary>
@@ -150,14 +150,14 @@ namespace Elsa.Workflows.Activities
     [Activity("Elsa", "Primitives", "Set the CorrelationId of the workflow to a given value.")]
     public sealed class Correlate : CodeActivity
     {
-        /// <inheritdoc cref="Activity(string?, int?)" />
-        public Correlate([CallerFilePath] string? source = null, [CallerLineNumber] int? line = null) : base(source, line) { }
+        /// <summary>To be filled in.</summary>
+        public Correlate() { }
         /// <summary>With a key.</summary>
-        public Correlate(string correlationId, [CallerFilePath] string? source = null, [CallerLineNumber] int? line = null) : this(source, line) => CorrelationId = new(correlationId);
+        public Correlate(string correlationId, [CallerFilePath] string? source = null, [CallerLineNumber] int? line = null) : base(source, line) => CorrelationId = new(correlationId);
         /// <summary>With a key found at run time.</summary>
-        public Correlate(Func<ExpressionExecutionContext, string> correlationId, [CallerFilePath] string? source = null, [CallerLineNumber] int? line = null) : this(source, line) => CorrelationId = new(correlationId);
+        public Correlate(Func<ExpressionExecutionContext, string> correlationId, [CallerFilePath] string? source = null, [CallerLineNumber] int? line = null) : base(source, line) => CorrelationId = new(correlationId);
         /// <summary>With a key.</summary>
-        public Correlate(Input<string> correlationId, [CallerFilePath] string? source = null, [CallerLineNumber] int? line = null) : this(source, line) => CorrelationId = correlationId;
+        public Correlate(Input<string> correlationId, [CallerFilePath] string? source = null, [CallerLineNumber] int? line = null) : base(source, line) => CorrelationId = correlationId;
 
         /// <summary>The key.</summary>
         [Input(Description = "An expression that evaluates to the value to store as the correlation id")]

@@ -131,8 +131,8 @@ public sealed class Timer : EventGenerator
 [Activity("Elsa", "Scheduling", "Trigger workflow execution at a specific interval using a CRON expression.")]
 public sealed class Cron : EventGenerator
 {
-    /// <inheritdoc cref="Activity(string?, int?)" />
-    public Cron([CallerFilePath] string? source = null, [CallerLineNumber] int? line = null) : base(source, line) { }
+    /// <summary>To be filled in.</summary>
+    public Cron() { }
     /// <summary>By a fixed schedule.</summary>
     public Cron(string cronExpression, [CallerFilePath] string? source = null, [CallerLineNumber] int? line = null) : this(new Input<string>(cronExpression), source, line) { }
     /// <summary>By a schedule.</summary>

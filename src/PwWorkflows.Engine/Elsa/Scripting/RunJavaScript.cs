@@ -14,10 +14,10 @@ namespace Elsa.Expressions.JavaScript.Activities;
 [Activity("Elsa", "Scripting", "Executes JavaScript code", DisplayName = "Run JavaScript")]
 public sealed class RunJavaScript : Activity<object?>
 {
-    /// <inheritdoc cref="Activity(string?, int?)" />
-    public RunJavaScript([CallerFilePath] string? source = null, [CallerLineNumber] int? line = null) : base(source, line) { }
+    /// <summary>To be filled in.</summary>
+    public RunJavaScript() { }
     /// <summary>A script.</summary>
-    public RunJavaScript(string script, [CallerFilePath] string? source = null, [CallerLineNumber] int? line = null) : this(source, line) => Script = new(script);
+    public RunJavaScript(string script, [CallerFilePath] string? source = null, [CallerLineNumber] int? line = null) : base(source, line) => Script = new(script);
 
     /// <summary>The script; what it returns, or its last expression, is the result.</summary>
     [Input(Description = "The script to run.", DefaultSyntax = "JavaScript", UIHint = InputUIHints.CodeEditor)]

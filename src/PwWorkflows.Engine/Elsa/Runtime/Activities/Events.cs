@@ -17,8 +17,8 @@ public sealed class Event : Trigger<object?>
     /// <summary>Workflow input under which the payload of an event arrives.</summary>
     public const string EventPayloadWorkflowInputKey = "__EventPayloadWorkflowInput";
 
-    /// <inheritdoc cref="Activity(string?, int?)" />
-    public Event([CallerFilePath] string? source = null, [CallerLineNumber] int? line = null) : base(source, line) { }
+    /// <summary>To be filled in.</summary>
+    public Event() { }
     /// <summary>A named event.</summary>
     public Event(string eventName, [CallerFilePath] string? source = null, [CallerLineNumber] int? line = null) : this(new Input<string>(eventName), source, line) { }
     /// <summary>A named event.</summary>
@@ -93,8 +93,8 @@ public sealed class RunTask : Activity<object?>
     /// <summary>Workflow input under which the result of a task arrives.</summary>
     public const string InputKey = "RunTaskInput";
 
-    /// <inheritdoc cref="Activity(string?, int?)" />
-    public RunTask([CallerFilePath] string? source = null, [CallerLineNumber] int? line = null) : base(source, line) { }
+    /// <summary>To be filled in.</summary>
+    public RunTask() { }
     /// <summary>A named task.</summary>
     public RunTask(string taskName, [CallerFilePath] string? source = null, [CallerLineNumber] int? line = null) : this(new Input<string>(taskName), source, line) { }
     /// <summary>A named task.</summary>
