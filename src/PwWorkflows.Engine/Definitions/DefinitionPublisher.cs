@@ -32,6 +32,17 @@ public sealed class DefinitionInvalidException(IReadOnlyList<DefinitionProblem> 
     public IReadOnlyList<DefinitionProblem> Problems { get; } = problems;
 }
 
+/// <summary>What became of a definition file.</summary>
+public enum DefinitionImport
+{
+    /// <summary>It is published now.</summary>
+    Published,
+    /// <summary>Its content was published before.</summary>
+    Unchanged,
+    /// <summary>An operator has published something newer, which stays.</summary>
+    Kept,
+}
+
 /// <summary>Saves, publishes and retracts definitions. Triggers, routes and due times are derived from the published version and change in the same transaction.</summary>
 public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader reader, ExpressionEvaluator evaluator, IStimulusHasher hasher, WorkflowCatalog catalog, IServiceProvider services, TimeProvider time)
 {
@@ -50,7 +61,7 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
         }
         if (workflow.DefinitionId.Length == 0) throw new DefinitionInvalidException([new DefinitionProblem("", null, "definitionId", "is missing; expected the id of the workflow over all versions")]);
         var versions = await store.GetDefinitionsAsync(workflow.DefinitionId, ct);
-        var hash = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(json)));
+        var hash = Hash(json);
         if (versions.FirstOrDefault(v => v.IsPublished) is { } published && published.ContentHash == hash) return published;
         var number = versions.Count == 0 ? 1 : versions.Max(v => v.Version) + 1;
         var row = new DefinitionRow(Ids.Row(time.GetUtcNow()), workflow.DefinitionId, number, workflow.DefinitionName, null, true, true, hash, json, sourceFile, sourceFile is null ? null : hash, time.GetUtcNow(), user);
@@ -91,27 +102,48 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
         return true;
     }
 
-    /// <summary>Publishes every definition file below a folder whose content is new. An operator's newer version stays until its file changes; such differences are returned, never overwritten.</summary>
-    public async Task<IReadOnlyList<string>> ImportAsync(string folder, CancellationToken ct)
+    /// <summary>Publishes a definition file whose content is new. An operator's newer version stays until the file changes, unless forced.</summary>
+    /// <param name="path">Path of the file below the definitions folder.</param>
+    /// <param name="json">Its content.</param>
+    /// <param name="force">Replace what an operator published since.</param>
+    /// <param name="user">Who imports, null for the system.</param>
+    /// <param name="ct">Stops it.</param>
+    /// <exception cref="DefinitionInvalidException">The definition was refused.</exception>
+    public async Task<(DefinitionRow Row, DefinitionImport Outcome)> ImportFileAsync(string path, string json, bool force, string? user, CancellationToken ct)
     {
-        var kept = new List<string>();
-        if (!Directory.Exists(folder)) return kept;
-        foreach (var file in Directory.EnumerateFiles(folder, "*.json", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+        var hash = Hash(json);
+        string definitionId;
+        try
         {
-            var json = await File.ReadAllTextAsync(file, ct);
-            var hash = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(json)));
-            var name = Path.GetRelativePath(folder, file);
-            var versions = (await store.GetDefinitionsAsync(null, ct)).Where(v => v.SourceFile == name).ToList();
-            if (versions.Exists(v => v.SourceHash == hash))
-            {
-                var all = await store.GetDefinitionsAsync(versions[0].DefinitionId, ct);
-                if (all.FirstOrDefault(v => v.IsPublished) is { } now && now.ContentHash != hash) kept.Add($"{name}: version {now.Version} of '{now.DefinitionId}', made in the designer, differs from the file and stays.");
-                continue;
-            }
-            await PublishAsync(json, name, null, ct);
+            definitionId = reader.Read(json).DefinitionId;
         }
-        return kept;
+        catch (DefinitionFormatException e)
+        {
+            throw new DefinitionInvalidException([new DefinitionProblem("", null, null, e.Message)]);
+        }
+        var versions = await store.GetDefinitionsAsync(definitionId, ct);
+        var published = versions.FirstOrDefault(v => v.IsPublished);
+        if (!force && versions.Any(v => v.SourceHash == hash)) return published is null || published.ContentHash == hash ? (published ?? versions[0], DefinitionImport.Unchanged) : (published, DefinitionImport.Kept);
+        if (published?.ContentHash == hash) return (published, DefinitionImport.Unchanged);
+        return (await PublishAsync(json, path, user, ct), DefinitionImport.Published);
     }
+
+    /// <summary>Everything that would be refused at publish, apart from routes that other workflows have. Needs no database.</summary>
+    public IReadOnlyList<DefinitionProblem> Check(string json)
+    {
+        var problems = new List<DefinitionProblem>();
+        try
+        {
+            Check(reader.Read(json), problems);
+        }
+        catch (DefinitionFormatException e)
+        {
+            problems.Add(new DefinitionProblem("", null, null, e.Message));
+        }
+        return problems;
+    }
+
+    private static string Hash(string json) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(json)));
 
     private void Check(Elsa.Workflows.Activities.Workflow workflow, List<DefinitionProblem> problems)
     {

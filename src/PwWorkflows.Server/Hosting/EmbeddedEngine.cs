@@ -4,6 +4,8 @@ using Elsa.Workflows.Runtime;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using PwWorkflows.Activities;
 using PwWorkflows.Activities.Data;
+using PwWorkflows.Engine;
+using PwWorkflows.Engine.Definitions;
 using PwWorkflows.Engine.Storage;
 
 namespace PwWorkflows.Server.Hosting;
@@ -14,15 +16,27 @@ internal static class EmbeddedEngine
     public static IServiceCollection AddWorkflowEngine(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddSettings<StoreSettings>(static (o, s) => o.Bind(s));
-        services.TryAddSingleton<IEngineStore>(static p =>
-            EngineStore.Create(p.GetRequiredService<Microsoft.Extensions.Options.IOptions<StoreSettings>>().Value.Options!, p.GetRequiredService<TimeProvider>(), p.GetRequiredService<ILoggerFactory>().CreateLogger("PwWorkflows.Engine.Storage")));
+        services.AddWorkflowEngine(
+            static p => EngineStore.Create(p.GetRequiredService<Microsoft.Extensions.Options.IOptions<StoreSettings>>().Value.Options!, p.GetRequiredService<TimeProvider>(), p.GetRequiredService<ILoggerFactory>().CreateLogger("PwWorkflows.Engine.Storage")),
+            // The runbook's addresses have no base path; those drawn in the designer are reached below /workflows as well.
+            static o => o.HttpAtRoot = true,
+            static registry => registry.RegisterFrom(typeof(IPwDatabase).Assembly));
+        services.TryAddSingleton<Activities.Filings.IDefinitionVersionSource, DefinitionVersions>();
         services.TryAddSingleton<IPwDatabase, EnginePwDatabase>();
         services.TryAddSingleton<IWorkflowAdmin, EngineAdmin>();
-        services.TryAddSingleton<IEventPublisher, NoEvents>();
         return services;
     }
 
-    public static WebApplication UseWorkflowEngine(this WebApplication app) => app;
+    public static WebApplication UseWorkflowEngine(this WebApplication app)
+    {
+        app.UseWorkflowHttpEndpoints();
+        return app;
+    }
+
+    private sealed class DefinitionVersions : Activities.Filings.IDefinitionVersionSource
+    {
+        public string VersionOf(Elsa.Workflows.ActivityExecutionContext context) => context.WorkflowExecutionContext.Workflow.VersionId;
+    }
 
     private sealed class StoreSettings
     {
@@ -41,12 +55,6 @@ internal static class EmbeddedEngine
         }
     }
 
-    private sealed class NoEvents : IEventPublisher
-    {
-        public Task PublishAsync(string eventName, string? correlationId, string? workflowInstanceId, string? activityInstanceId, object? payload, bool asynchronous, CancellationToken cancellationToken) =>
-            throw new NotSupportedException("The engine does not take events yet.");
-    }
-
     private sealed class EnginePwDatabase(IEngineStore store) : IPwDatabase
     {
         public bool IsPostgres => store.Database.Provider == DatabaseProvider.PostgreSql;
@@ -59,12 +67,12 @@ internal static class EmbeddedEngine
             WriteAsync((connection, transaction, token) => connection.ExecuteAsync(transaction, sql, parameters, token), ct);
 
         public void Enlist(string sql, IReadOnlyList<KeyValuePair<string, object?>> parameters, int? expectedRows = null) =>
-            throw new InvalidOperationException("No workflow step is running here.");
+            RunningActivity.Enlist(new EnlistedWrite(sql, parameters, expectedRows));
     }
 
-    private sealed class EngineAdmin(IEngineStore store, IPwDatabase database, TimeProvider time) : IWorkflowAdmin
+    private sealed class EngineAdmin(IEngineStore store, IPwDatabase database, DefinitionPublisher publisher, ActivityRegistry registry, TimeProvider time) : IWorkflowAdmin
     {
-        public IReadOnlyList<string> ActivityTypes => [];
+        public IReadOnlyList<string> ActivityTypes => [.. registry.All.Select(static c => c.TypeName).Distinct().Order(StringComparer.Ordinal)];
 
         public async Task<IReadOnlyList<string>> MigrateAsync(CancellationToken ct)
         {
@@ -83,13 +91,37 @@ internal static class EmbeddedEngine
                 return new WorkflowDefinitionInfo(g.Key, latest.Name, latest.Version, g.FirstOrDefault(static d => d.IsPublished)?.Version, latest.SourceFile, latest.CreatedAt);
             }).OrderBy(static d => d.DefinitionId, StringComparer.Ordinal)];
 
-        public Task<IReadOnlyList<WorkflowImport>> ImportAsync(IReadOnlyList<WorkflowFile> files, bool force, string by, CancellationToken ct) => throw new NotSupportedException("The engine does not import yet.");
+        public async Task<IReadOnlyList<WorkflowImport>> ImportAsync(IReadOnlyList<WorkflowFile> files, bool force, string by, CancellationToken ct)
+        {
+            var done = new List<WorkflowImport>();
+            foreach (var file in files)
+            {
+                try
+                {
+                    var result = await publisher.ImportFileAsync(file.Path, file.Content, force, by, ct).ConfigureAwait(false);
+                    var outcome = result.Outcome switch { DefinitionImport.Published => "imported", DefinitionImport.Kept => "edited", _ => "unchanged" };
+                    done.Add(new WorkflowImport(file.Path, result.Row.DefinitionId, outcome, result.Row.Version, outcome == "edited" ? $"version {result.Row.Version}, made by an operator, differs from the file and stays" : ""));
+                }
+                catch (DefinitionInvalidException e)
+                {
+                    done.Add(new WorkflowImport(file.Path, "", "refused", 0, e.Message));
+                }
+            }
+            return done;
+        }
 
-        public Task<IReadOnlyList<WorkflowFile>> ExportAsync(CancellationToken ct) => throw new NotSupportedException("The engine does not export yet.");
+        public async Task<IReadOnlyList<WorkflowFile>> ExportAsync(CancellationToken ct) =>
+            [.. (await store.GetPublishedAsync(ct).ConfigureAwait(false)).Select(static d => new WorkflowFile(d.SourceFile ?? d.DefinitionId + ".json", d.Content)).OrderBy(static f => f.Path, StringComparer.Ordinal)];
 
-        public Task<IReadOnlyList<WorkflowComparison>> CompareAsync(IReadOnlyList<WorkflowFile> files, CancellationToken ct) => throw new NotSupportedException("The engine does not compare yet.");
+        public async Task<IReadOnlyList<WorkflowComparison>> CompareAsync(IReadOnlyList<WorkflowFile> files, CancellationToken ct)
+        {
+            var stored = (await ExportAsync(ct).ConfigureAwait(false)).ToDictionary(static f => f.Path, static f => f.Content);
+            var given = files.ToDictionary(static f => f.Path, static f => f.Content);
+            return [.. stored.Keys.Union(given.Keys).Order(StringComparer.Ordinal).Select(p => new WorkflowComparison(Path.GetFileNameWithoutExtension(p), p, given.GetValueOrDefault(p), stored.GetValueOrDefault(p)))];
+        }
 
-        public Task<IReadOnlyList<WorkflowFault>> LintAsync(IReadOnlyList<WorkflowFile> files, CancellationToken ct) => throw new NotSupportedException("The engine does not check definitions yet.");
+        public Task<IReadOnlyList<WorkflowFault>> LintAsync(IReadOnlyList<WorkflowFile> files, CancellationToken ct) =>
+            Task.FromResult<IReadOnlyList<WorkflowFault>>([.. files.SelectMany(f => publisher.Check(f.Content).Select(p => new WorkflowFault(f.Path, p.ActivityId, p.Property ?? "", p.Message)))]);
 
         public async Task<(IReadOnlyList<WorkflowInstanceInfo> Items, long Total)> ListInstancesAsync(WorkflowInstanceQuery query, CancellationToken ct)
         {
@@ -104,7 +136,13 @@ internal static class EmbeddedEngine
         public async Task<(WorkflowInstanceInfo Instance, JsonObject Detail)?> GetInstanceAsync(string id, CancellationToken ct) =>
             await store.GetInstanceAsync(id, ct).ConfigureAwait(false) is { } row ? (Info(row), []) : null;
 
-        public Task<IReadOnlyList<WorkflowJournalEntry>?> GetJournalAsync(string id, long fromSequence, int take, CancellationToken ct) => throw new NotSupportedException("The engine does not show journals yet.");
+        public async Task<IReadOnlyList<WorkflowJournalEntry>?> GetJournalAsync(string id, long fromSequence, int take, CancellationToken ct)
+        {
+            if (await store.GetInstanceAsync(id, ct).ConfigureAwait(false) is null) return null;
+            var segments = await store.GetJournalAsync(id, fromSequence, take, ct).ConfigureAwait(false);
+            return [.. segments.SelectMany(InstanceJournal.Read).Where(l => l.Sequence >= fromSequence).Take(take).Select(static l =>
+                new WorkflowJournalEntry(l.Sequence, l.At, l.ActivityNodeId[(l.ActivityNodeId.LastIndexOf(':') + 1)..], l.ActivityType, l.Event, l.Message))];
+        }
 
         public Task<InstanceCommandResult> RetryAsync(string id, CancellationToken ct) => CommandAsync(id, WorkKind.Retry, static s => s is InstanceStatus.Faulted or InstanceStatus.Parked, ct);
 

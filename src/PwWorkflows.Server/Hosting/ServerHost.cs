@@ -85,10 +85,24 @@ public static class ServerHost
         var options = app.Services.GetRequiredService<IOptions<ServerOptions>>().Value;
         Directory.CreateDirectory(options.DataFolder);
         await app.Services.GetRequiredService<IWorkflowAdmin>().MigrateAsync(ct).ConfigureAwait(false);
+        await ImportDefinitionsAsync(app, options.WorkflowsFolder, ct).ConfigureAwait(false);
         var users = app.Services.GetRequiredService<AdminUsers>();
         if (options.Platform.IsSandbox) await users.AddPublishedAsync(ct).ConfigureAwait(false);
         if (options.Platform.IsProduction && await users.WithPublishedPasswordAsync(ct).ConfigureAwait(false) is { Count: > 0 } known)
             throw new StartRefusedException([$"admin_users: expected no published passwords in production, found the sandbox's user(s) {string.Join(", ", known)}; deactivate them or change their passwords."]);
+    }
+
+    /// <summary>Publishes the definition files whose content is new; says which were refused and which an operator has changed since.</summary>
+    private static async Task ImportDefinitionsAsync(WebApplication app, string folder, CancellationToken ct)
+    {
+        var files = new List<WorkflowFile>();
+        foreach (var path in Directory.EnumerateFiles(folder, "*.json", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+            files.Add(new WorkflowFile(Path.GetRelativePath(folder, path).Replace(Path.DirectorySeparatorChar, '/'), await File.ReadAllTextAsync(path, ct).ConfigureAwait(false)));
+        foreach (var import in await app.Services.GetRequiredService<IWorkflowAdmin>().ImportAsync(files, force: false, "start", ct).ConfigureAwait(false))
+        {
+            if (import.Outcome == "refused") app.Logger.LogError("Workflow file {Path} is refused: {Problems}", import.Path, import.Message);
+            else if (import.Message.Length > 0) app.Logger.LogWarning("Workflow file {Path}: {Message}", import.Path, import.Message);
+        }
     }
 
     private static void Configure(ConfigurationManager configuration, HostSettings settings)
