@@ -9,6 +9,11 @@ namespace PwWorkflows.Activities.ErpNext;
 /// <param name="To">State it leads to.</param>
 public sealed record SalesOrderTransition(string From, string Action, string To);
 
+/// <summary>A service as it is sold.</summary>
+/// <param name="Item">ERPNext's item code.</param>
+/// <param name="Name">What customers call it.</param>
+public sealed record ServiceItem(string Item, string Name);
+
 /// <summary>
 /// What we know of the Sales Order workflow and the items, kept in a file because the site's administrators can change them:
 /// <c>config/erpnext-workflow.json</c>.
@@ -30,8 +35,11 @@ public sealed class ErpNextWorkflow
     /// <summary>The arrows we use.</summary>
     public IReadOnlyList<SalesOrderTransition> Transitions { get; init; } = [];
 
-    /// <summary>Item code per service slug.</summary>
-    public IReadOnlyDictionary<string, string> Items { get; init; } = new Dictionary<string, string>();
+    /// <summary>Custom fields of the Sales Order that take our <c>order_number</c>, <c>service_slug</c> and <c>batch_number</c>, where the site has them.</summary>
+    public IReadOnlyDictionary<string, string> OrderFields { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Item and name per service slug.</summary>
+    public IReadOnlyDictionary<string, ServiceItem> Services { get; init; } = new Dictionary<string, ServiceItem>();
 
     /// <summary>Reads and checks the file.</summary>
     /// <exception cref="InvalidOperationException">It says nothing sensible; the message names the file and the mistake.</exception>
@@ -88,8 +96,11 @@ public sealed class ErpNextWorkflow
     public string ItemFor(string slug)
     {
         ArgumentNullException.ThrowIfNull(slug);
-        return Items.TryGetValue(slug, out var item) ? item : slug.ToUpperInvariant();
+        return Services.TryGetValue(slug, out var service) ? service.Item : slug.ToUpperInvariant();
     }
+
+    /// <summary>What customers call a service: the name of the file, else the slug.</summary>
+    public string NameFor(string slug) => Services.TryGetValue(slug, out var service) ? service.Name : slug;
 
     private int IndexOf(string state)
     {

@@ -112,6 +112,11 @@ public sealed class SalesOrders
                         ["delivery_date"] = today,
                     }),
                 };
+                foreach (var (ours, value) in new[] { ("order_number", order.OrderNumber), ("service_slug", order.ServiceSlug), ("batch_number", order.BatchNumber) })
+                {
+                    if (value is not null && Workflow.OrderFields.TryGetValue(ours, out var field)) document[field] = value;
+                }
+
                 if (_options.Company.Length > 0) document["company"] = _options.Company;
                 var created = await _erp.CreateAsync(SalesOrder, document, token).ConfigureAwait(false);
                 return new SalesOrderLink(customer, Required(created, "name"));

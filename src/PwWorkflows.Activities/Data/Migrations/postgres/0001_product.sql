@@ -68,6 +68,7 @@ CREATE TABLE order_fulfilments (
     door          text NOT NULL,
     instance_id   text NOT NULL,
     begun_at      timestamptz NOT NULL,
+    dispatched_at timestamptz,
     PRIMARY KEY (order_number, cycle)
 );
 

@@ -59,6 +59,7 @@ CREATE TABLE order_fulfilments (
     door          text NOT NULL,
     instance_id   text NOT NULL,
     begun_at      text NOT NULL,
+    dispatched_at text,
     PRIMARY KEY (order_number, cycle)
 );
 

@@ -1,0 +1,73 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace PwWorkflows.Activities.Payments;
+
+/// <summary>
+/// A Stripe event as far as we read it: only fields that have kept their meaning over API versions, so that a version we have not heard of
+/// costs no event.
+/// </summary>
+internal sealed record StripeEvent(string Id, string Type, bool LiveMode, JsonElement Object)
+{
+    /// <summary>Reads the body; <paramref name="problem"/> says what is missing when it is none.</summary>
+    public static StripeEvent? Parse(ReadOnlyMemory<byte> body, out string problem)
+    {
+        JsonElement root;
+        try
+        {
+            using var document = JsonDocument.Parse(body);
+            root = document.RootElement.Clone();
+        }
+        catch (JsonException e)
+        {
+            problem = $"the body is not JSON: {e.Message}";
+            return null;
+        }
+
+        problem = "";
+        if (root.ValueKind != JsonValueKind.Object) problem = "the body is not a JSON object";
+        else if (root.Text("id") is not { Length: > 0 and <= 255 } id) problem = "id: expected the event's id, a text";
+        else if (root.Text("type") is not { Length: > 0 and <= 255 } type) problem = "type: expected the event's type, a text";
+        else
+        {
+            var data = root.TryGetProperty("data", out var d) && d.ValueKind == JsonValueKind.Object
+                && d.TryGetProperty("object", out var o) && o.ValueKind == JsonValueKind.Object ? o : default;
+            return new StripeEvent(id, type, root.Flag("livemode"), data);
+        }
+
+        return null;
+    }
+}
+
+/// <summary>Lenient reading of JSON from outside.</summary>
+internal static class JsonReading
+{
+    public static string? Text(this JsonElement element, string name) =>
+        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+
+    public static bool Flag(this JsonElement element, string name) =>
+        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.True;
+
+    public static long? Number(this JsonElement element, string name) =>
+        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt64(out var number)
+            ? number
+            : null;
+
+    /// <summary>The id of a referenced object, which Stripe gives as its id or expanded.</summary>
+    public static string? Reference(this JsonElement element, string name) =>
+        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value)
+            ? value.ValueKind switch
+            {
+                JsonValueKind.String => value.GetString(),
+                JsonValueKind.Object => value.Text("id"),
+                _ => null,
+            }
+            : null;
+
+    public static JsonElement Child(this JsonElement element, string name) =>
+        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) ? value : default;
+
+    /// <summary>Cents as people read them, such as <c>499.00 USD</c>.</summary>
+    public static string Money(long cents, string currency) =>
+        string.Create(CultureInfo.InvariantCulture, $"{cents / 100m:0.00} {currency.ToUpperInvariant()}");
+}
