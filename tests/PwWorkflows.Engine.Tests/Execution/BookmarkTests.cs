@@ -296,8 +296,13 @@ public sealed class BookmarkTests
         var d = new Dispatches();
         var bulk = new BulkDispatchWorkflows
         {
-            Id = "bulk", WorkflowDefinitionId = new("child"), Items = new(new object[] { "x", new Dictionary<string, object> { ["Sku"] = "y" }, "z" }), Input = new(new Dictionary<string, object> { ["Common"] = 1 }),
-            CorrelationIdFunction = new(c => $"c-{c.GetVariable<int>("ItemIndex")}"), ChildCompleted = Sequence(new Wait("done")), ChildFaulted = new Step("faulted"),
+            Id = "bulk",
+            WorkflowDefinitionId = new("child"),
+            Items = new(new object[] { "x", new Dictionary<string, object> { ["Sku"] = "y" }, "z" }),
+            Input = new(new Dictionary<string, object> { ["Common"] = 1 }),
+            CorrelationIdFunction = new(c => $"c-{c.GetVariable<int>("ItemIndex")}"),
+            ChildCompleted = Sequence(new Wait("done")),
+            ChildFaulted = new Step("faulted"),
         };
         Step completed = new("completed"), end = new("end");
         var w = await new InMemoryWorkflow(Chart([bulk, completed, end], (bulk, "Completed", completed), (bulk, "Done", end)), services: s => s.AddSingleton<IWorkflowDispatcher>(d)).StartAsync();
