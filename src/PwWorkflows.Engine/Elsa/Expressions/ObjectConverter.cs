@@ -21,7 +21,7 @@ public static class ObjectConverter
     /// <summary>Converts to <typeparamref name="T"/>; null becomes the default. Throws <see cref="TypeConversionException"/> when it can't.</summary>
     public static T? ConvertTo<T>(this object? value)
     {
-        if (value is T typed) return typed;
+        if (value is T typed && !(typeof(T) == typeof(object) && value is JsonElement or JsonNode)) return typed;
         return ConvertTo(value, typeof(T)) is T converted ? converted : default;
     }
 
@@ -38,7 +38,9 @@ public static class ObjectConverter
         }
         catch (Exception e) when (e is not TypeConversionException)
         {
-            throw new TypeConversionException($"{Describe(value)} can't be read as {type.Name}: {e.Message}", value, target, e);
+            // Messages of parsers repeat the whole text; that of a long one (a token, a document) does not belong into a log.
+            var detail = e is JsonException or OverflowException || !IsLong(ToText(value)) ? $": {e.Message}" : ".";
+            throw new TypeConversionException($"{Describe(value)} can't be read as {type.Name}{detail}", value, target, detail.Length > 1 ? e : null);
         }
     }
 
@@ -108,6 +110,7 @@ public static class ObjectConverter
         string s => s,
         bool b => b ? "true" : "false",
         JsonElement { ValueKind: JsonValueKind.String } e => e.GetString(),
+        JsonValue v when v.TryGetValue<string>(out var text) => text,
         DateTimeOffset d => d.ToString("O", CultureInfo.InvariantCulture),
         DateTime d => d.ToString("O", CultureInfo.InvariantCulture),
         Enum e => e.ToString(),
@@ -140,10 +143,12 @@ public static class ObjectConverter
     private static object? ToExpando(object value) =>
         PlainObjectConverter.ToPlain(value is JsonElement or JsonNode ? value : JsonSerializer.SerializeToElement(value, value.GetType(), Json));
 
+    private static bool IsLong(string? text) => text?.Length > 60;
+
     private static string Describe(object value)
     {
         var text = ToText(value) ?? "";
-        return text.Length > 60 ? $"a {value.GetType().Name} of {text.Length} characters" : $"'{text}'";
+        return IsLong(text) ? $"a {value.GetType().Name} of {text.Length} characters" : $"'{text}'";
     }
 }
 
