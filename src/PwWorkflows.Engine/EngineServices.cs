@@ -23,6 +23,7 @@ public static class EngineServices
         configure?.Invoke(options);
         services.TryAddSingleton(TimeProvider.System);
         services.AddHttpContextAccessor();
+        services.AddOutboundHttp();
         services.AddSingleton(options);
         services.AddSingleton(store);
         services.AddSingleton(_ =>

@@ -200,7 +200,7 @@ public sealed class BookmarkTests
     }
 
     [Theory]
-    [InlineData("every day", null, "2 fields; expected five"), InlineData("61 * * * *", null, "CronExpression '61 * * * *'"), InlineData("0 3 * * *", "Mars/Olympus", "TimeZone 'Mars/Olympus'"), InlineData("", null, "CronExpression is empty"), InlineData("0 0 30 2 *", null, "never comes round")]
+    [InlineData("every day", null, "'every day' is not a cron expression of 5 or 6 fields"), InlineData("61 * * * *", null, "'61 * * * *' is not a cron expression"), InlineData("0 3 * * *", "Mars/Olympus", "'Mars/Olympus' is not a time zone"), InlineData("", null, "'' is not a cron expression"), InlineData("0 0 30 2 *", null, "never comes round")]
     public async Task Bad_cron_is_refused_with_what_was_expected(string cron, string? zone, string message)
     {
         var w = await new InMemoryWorkflow(new Cron(cron) { TimeZone = new(zone) }).StartAsync();

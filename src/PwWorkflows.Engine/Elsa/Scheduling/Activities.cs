@@ -6,6 +6,7 @@ using Elsa.Workflows;
 using Elsa.Workflows.Attributes;
 using Elsa.Workflows.Memory;
 using Elsa.Workflows.Models;
+using PwWorkflows.Engine;
 using PwWorkflows.Engine.Scheduling;
 
 namespace Elsa.Scheduling.Activities;
@@ -150,7 +151,8 @@ public sealed class Cron : EventGenerator
     protected override object GetTriggerPayload(TriggerIndexingContext context)
     {
         var (cron, zone) = (context.Get(CronExpression), context.Get(TimeZone));
-        CronSchedule.Parse(cron, zone);
+        Schedules.Parse(cron ?? "");
+        Schedules.Zone(zone);
         return new CronTriggerPayload(cron!, string.IsNullOrWhiteSpace(zone) ? null : zone);
     }
 
@@ -162,10 +164,10 @@ public sealed class Cron : EventGenerator
             await context.CompleteActivityAsync();
             return;
         }
-        var cron = context.Get(CronExpression);
-        var due = CronSchedule.Parse(cron, context.Get(TimeZone)).NextAfter(context.WorkflowExecutionContext.Now)
+        var cron = context.Get(CronExpression) ?? "";
+        var due = Schedules.Parse(cron).GetNextOccurrence(context.WorkflowExecutionContext.Now, Schedules.Zone(context.Get(TimeZone)))
             ?? throw new InvalidOperationException($"{Type} ({Id}): the schedule '{cron}' never comes round again.");
         context.JournalData["ExecuteAt"] = due;
-        context.WaitUntil(due, new CronBookmarkPayload(due, cron!));
+        context.WaitUntil(due, new CronBookmarkPayload(due, cron));
     }
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Cronos;
 using Elsa.Workflows;
 
 namespace Elsa.Scheduling
@@ -34,41 +33,6 @@ namespace Elsa.Scheduling
 
 namespace PwWorkflows.Engine.Scheduling
 {
-    /// <summary>A cron schedule in a time zone.</summary>
-    internal sealed class CronSchedule
-    {
-        private readonly CronExpression _expression;
-        private readonly TimeZoneInfo _zone;
-
-        private CronSchedule(CronExpression expression, TimeZoneInfo zone)
-        {
-            _expression = expression;
-            _zone = zone;
-        }
-
-        /// <summary>Reads five fields, six with seconds first, or a macro such as @daily. Throws <see cref="FormatException"/> naming what is wrong.</summary>
-        public static CronSchedule Parse(string? text, string? timeZone)
-        {
-            if (string.IsNullOrWhiteSpace(text)) throw new FormatException("CronExpression is empty; expected five fields, or six with seconds first.");
-            var fields = text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
-            var zone = TimeZoneInfo.Utc;
-            if (!string.IsNullOrWhiteSpace(timeZone) && !TimeZoneInfo.TryFindSystemTimeZoneById(timeZone.Trim(), out zone!))
-                throw new FormatException($"TimeZone '{timeZone}' is not known; expected an IANA name such as America/New_York.");
-            if (fields.Length is not (5 or 6) && text.TrimStart()[0] != '@') throw new FormatException($"CronExpression '{text}' has {fields.Length} fields; expected five, or six with seconds first.");
-            try
-            {
-                return new CronSchedule(CronExpression.Parse(text.Trim(), fields.Length == 6 ? CronFormat.IncludeSeconds : CronFormat.Standard), zone);
-            }
-            catch (CronFormatException e)
-            {
-                throw new FormatException($"CronExpression '{text}': {e.Message}", e);
-            }
-        }
-
-        /// <summary>First time after <paramref name="after"/>, in UTC; null when there is none any more (such as 30 February).</summary>
-        public DateTimeOffset? NextAfter(DateTimeOffset after) => _expression.GetNextOccurrence(after, _zone)?.ToUniversalTime();
-    }
-
     /// <summary>Bookmarks with a due time.</summary>
     internal static class DueBookmarks
     {
