@@ -1,0 +1,29 @@
+# Builds the server into an image that runs as nobody special, with the browser that files the forms.
+FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build
+WORKDIR /source
+COPY Directory.Build.props Directory.Packages.props global.json .editorconfig .env.sandbox ./
+COPY src/PwWorkflows.Engine/*.csproj src/PwWorkflows.Engine/
+COPY src/PwWorkflows.Activities/*.csproj src/PwWorkflows.Activities/
+COPY src/PwWorkflows.Server/*.csproj src/PwWorkflows.Server/
+RUN dotnet restore src/PwWorkflows.Server
+COPY src src
+COPY workflows workflows
+COPY portals portals
+RUN dotnet publish src/PwWorkflows.Server -c Release --no-restore -o /app
+
+FROM mcr.microsoft.com/dotnet/aspnet:10.0
+# A few fonts, or the pages of the evidence would show boxes instead of letters.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends chromium fonts-liberation curl \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --create-home --uid 10001 pw \
+    && mkdir /data && chown pw /data
+WORKDIR /app
+COPY --from=build /app ./
+USER pw
+ENV PW_DATA=/data PW_URLS=http://0.0.0.0:8080 CHROMIUM_PATH=/usr/bin/chromium DOTNET_CLI_TELEMETRY_OPTOUT=1
+VOLUME /data
+EXPOSE 8080
+HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=4 CMD curl -fsS http://127.0.0.1:8080/health
+ENTRYPOINT ["dotnet", "pw.dll"]
+CMD ["serve"]
