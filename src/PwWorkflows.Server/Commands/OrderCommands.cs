@@ -116,7 +116,8 @@ internal static class OrderCommands
         var take = new Option<int>("--take") { Description = "At most so many, 1 to 1000.", DefaultValueFactory = static _ => 50 };
         take.Validators.Add(static r =>
         {
-            if (r.GetValueOrDefault<int>() is < 1 or > 1000) r.AddError("--take: expected a whole number from 1 to 1000");
+            // The text itself: the value of one that is no number can't be asked for.
+            if (r.Tokens is [var token] && (!int.TryParse(token.Value, CultureInfo.InvariantCulture, out var number) || number is < 1 or > 1000)) r.AddError("--take: expected a whole number from 1 to 1000");
         });
         return take;
     }

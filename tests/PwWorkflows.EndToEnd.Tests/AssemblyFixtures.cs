@@ -1,0 +1,4 @@
+using PwWorkflows.EndToEnd.Tests.Infrastructure;
+
+[assembly: AssemblyFixture(typeof(PostgresFixture))]
+[assembly: AssemblyFixture(typeof(RunningServer))]
