@@ -23,6 +23,7 @@ internal sealed partial class JavaScriptHandler : IExpressionHandler, IJavaScrip
     private static readonly TimeSpan TimeLimit = TimeSpan.FromSeconds(5);
     private const long MemoryLimit = 32 * 1024 * 1024;
     private const int StatementLimit = 2_000_000;
+    private const int DepthLimit = 100;
 
     public IReadOnlyList<string> Types { get; } = ["JavaScript"];
 
@@ -74,7 +75,12 @@ internal sealed partial class JavaScriptHandler : IExpressionHandler, IJavaScrip
 
     private static object? Run(Script script, ExpressionExecutionContext context, IReadOnlyDictionary<string, Delegate>? functions)
     {
-        var engine = new JsEngine(o => o.TimeoutInterval(TimeLimit).LimitMemory(MemoryLimit).MaxStatements(StatementLimit).LimitRecursion(256).CancellationToken(context.CancellationToken).DisableStringCompilation());
+        var engine = new JsEngine(o =>
+        {
+            o.TimeoutInterval(TimeLimit).LimitMemory(MemoryLimit).MaxStatements(StatementLimit).LimitRecursion(256).CancellationToken(context.CancellationToken).DisableStringCompilation();
+            // The recursion limit counts calls of functions only; conversions such as toString recurse past it and would end the process.
+            o.Constraints.StackOverflowGuard = true;
+        });
         Install(engine, script.Names, context);
         if (functions is not null)
             foreach (var (name, function) in functions)
@@ -189,8 +195,11 @@ internal sealed partial class JavaScriptHandler : IExpressionHandler, IJavaScrip
         }
     }
 
-    private static object? ToPlain(JsValue value)
+    private static object? ToPlain(JsValue value) => ToPlain(value, 0);
+
+    private static object? ToPlain(JsValue value, int depth)
     {
+        if (depth > DepthLimit) throw new InvalidOperationException($"The script's value is nested more than {DepthLimit} deep, or contains itself.");
         if (value.IsNull() || value.IsUndefined()) return null;
         if (value.IsString()) return value.AsString();
         if (value.IsBoolean()) return value.AsBoolean();
@@ -200,14 +209,14 @@ internal sealed partial class JavaScriptHandler : IExpressionHandler, IJavaScrip
             return d == Math.Floor(d) && Math.Abs(d) < 9e15 ? (object)(long)d : d;
         }
         if (value.IsDate()) return new DateTimeOffset(value.AsDate().ToDateTime(), TimeSpan.Zero);
-        if (value.IsArray()) return value.AsArray().Select(ToPlain).ToList();
+        if (value.IsArray()) return value.AsArray().Select(v => ToPlain(v, depth + 1)).ToList();
         if (value is Jint.Native.Function.Function) throw new InvalidOperationException("A script can't give a function as its value.");
         if (value.IsObject())
         {
             IDictionary<string, object?> map = new ExpandoObject();
             foreach (var (key, descriptor) in value.AsObject().GetOwnProperties())
                 if (descriptor.Enumerable && key.IsString())
-                    map[key.AsString()] = ToPlain(value.AsObject().Get(key));
+                    map[key.AsString()] = ToPlain(value.AsObject().Get(key), depth + 1);
             return map;
         }
         return value.ToString();

@@ -20,7 +20,10 @@ public sealed class S3Server : IAsyncDisposable
     /// <summary>The server's settings that lead to it.</summary>
     public IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>
     {
-        ["MINIO_ENDPOINT"] = Endpoint, ["MINIO_ACCESS_KEY"] = "S3RVER", ["MINIO_SECRET_KEY"] = "S3RVER", ["MINIO_USE_SSL"] = "false",
+        ["MINIO_ENDPOINT"] = Endpoint,
+        ["MINIO_ACCESS_KEY"] = "S3RVER",
+        ["MINIO_SECRET_KEY"] = "S3RVER",
+        ["MINIO_USE_SSL"] = "false",
     };
 
     /// <summary>Starts it.</summary>

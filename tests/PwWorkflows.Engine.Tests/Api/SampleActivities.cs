@@ -340,7 +340,16 @@ public static class Senders
         var ran = await client.RunInstanceAsync(new RunWorkflowInstanceRequest { TriggerActivityId = "t", BookmarkId = "b", ActivityHandle = ActivityHandle.FromActivityId("a"), Properties = null, Input = null, Variables = null, IncludeWorkflowOutput = true }, ct);
         ran = await client.CreateAndRunInstanceAsync(new CreateAndRunWorkflowInstanceRequest
         {
-            WorkflowDefinitionHandle = handle, CorrelationId = "c", Name = "n", Input = null, Variables = null, Properties = null, ParentId = null, TriggerActivityId = null, ActivityHandle = null, IncludeWorkflowOutput = true,
+            WorkflowDefinitionHandle = handle,
+            CorrelationId = "c",
+            Name = "n",
+            Input = null,
+            Variables = null,
+            Properties = null,
+            ParentId = null,
+            TriggerActivityId = null,
+            ActivityHandle = null,
+            IncludeWorkflowOutput = true,
         }, ct);
         await client.ImportStateAsync(await client.ExportStateAsync(ct), ct);
         await client.CancelAsync(ct);

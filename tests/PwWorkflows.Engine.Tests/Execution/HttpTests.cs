@@ -50,7 +50,11 @@ public sealed class HttpTests
         Variable<object> content = Kept("C"), route = Kept("R"), query = Kept("Q"), headers = Kept("H");
         var endpoint = new HttpEndpoint(new Input<string>("orders/{id}"))
         {
-            Id = "in", ParsedContent = new(content), RouteData = new(route), QueryStringData = new(query), Headers = new(headers),
+            Id = "in",
+            ParsedContent = new(content),
+            RouteData = new(route),
+            QueryStringData = new(query),
+            Headers = new(headers),
         };
         var w = await new InMemoryWorkflow(new Elsa.Workflows.Activities.Sequence { Variables = { content, route, query, headers }, Activities = { endpoint, new Wait("w") } }, services: With(http)).StartAsync(trigger: "in");
         Assert.Equal("Running/Suspended", w.Status);
@@ -182,8 +186,14 @@ public sealed class HttpTests
         var status = new Variable<int>("S", 0).WithWorkflowStorage();
         var send = new SendHttpRequest
         {
-            Url = new(new Uri("https://example.org/a")), Method = new("post"), Content = new((object)new Dictionary<string, object> { ["x"] = 1 }), Authorization = new("Bearer s3cr3t"),
-            ParsedContent = new(content), StatusCode = new(status), ExpectedStatusCodes = [new(200, new Step("ok"))], UnmatchedStatusCode = new Step("other"),
+            Url = new(new Uri("https://example.org/a")),
+            Method = new("post"),
+            Content = new((object)new Dictionary<string, object> { ["x"] = 1 }),
+            Authorization = new("Bearer s3cr3t"),
+            ParsedContent = new(content),
+            StatusCode = new(status),
+            ExpectedStatusCodes = [new(200, new Step("ok"))],
+            UnmatchedStatusCode = new Step("other"),
         };
         var w = await new InMemoryWorkflow(new Elsa.Workflows.Activities.Sequence { Variables = { content, status }, Activities = { send, new Wait("w") } }, services: Client(stub)).StartAsync();
         Assert.Equal(["POST https://example.org/a Bearer s3cr3t application/json {\"x\":1}"], stub.Seen);
