@@ -53,7 +53,7 @@ public sealed class Fulfilment(IPwDatabase database, OrderStore orders, IWorkflo
 
     /// <summary>Starts the service's workflow, once per order and cycle.</summary>
     /// <returns><c>null</c> when no workflow serves it; else whether it was started now.</returns>
-    internal async Task<bool?> DispatchServiceAsync(string orderNumber, string cycle, string prefix, CancellationToken ct)
+    internal async Task<bool?> DispatchServiceAsync(string orderNumber, string cycle, string prefix, string instanceId, CancellationToken ct)
     {
         var order = await orders.GetAsync(orderNumber, ct).ConfigureAwait(false) ?? throw OrderStore.Unknown(orderNumber);
         var rows = await database.QueryAsync(
@@ -61,8 +61,7 @@ public sealed class Fulfilment(IPwDatabase database, OrderStore orders, IWorkflo
             Parameters.Of(("order", orderNumber), ("cycle", cycle)),
             static r => r.TimeOrNull(0),
             ct).ConfigureAwait(false);
-        if (rows.Count == 0) throw new NonRetryableException($"The fulfilment of {orderNumber} has not begun, so its service can't be started.");
-        if (rows[0] is not null) return false;
+        if (rows is [not null]) return false;
 
         var input = new Dictionary<string, object>
         {
@@ -77,8 +76,12 @@ public sealed class Fulfilment(IPwDatabase database, OrderStore orders, IWorkflo
         }
 
         database.Enlist(
-            "UPDATE order_fulfilments SET dispatched_at = @now WHERE order_number = @order AND cycle = @cycle AND dispatched_at IS NULL",
-            Parameters.Of(("now", time.GetUtcNow()), ("order", orderNumber), ("cycle", cycle)),
+            // The row of a fulfilment begun in this very run is not committed yet, so a read does not show it: the write meets it.
+            """
+            INSERT INTO order_fulfilments (order_number, cycle, door, instance_id, begun_at, dispatched_at) VALUES (@order, @cycle, 'direct', @instance, @now, @now)
+            ON CONFLICT (order_number, cycle) DO UPDATE SET dispatched_at = excluded.dispatched_at WHERE order_fulfilments.dispatched_at IS NULL
+            """,
+            Parameters.Of(("now", time.GetUtcNow()), ("order", orderNumber), ("cycle", cycle), ("instance", instanceId)),
             1);
         orders.EnlistTimeline(orderNumber, "service-dispatched", $"The service {order.ServiceSlug} was started.");
         OrderLog.Dispatched(logger, orderNumber, order.ServiceSlug);

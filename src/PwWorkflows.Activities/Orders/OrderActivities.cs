@@ -187,7 +187,7 @@ public sealed class DispatchService : Activity
     {
         ArgumentNullException.ThrowIfNull(context);
         var started = await context.GetRequiredService<Fulfilment>().DispatchServiceAsync(
-            OrderNumber.Get(context), Cycle.GetOrDefault(context) ?? "", Prefix.GetOrDefault(context) ?? "service-", context.CancellationToken);
+            OrderNumber.Get(context), Cycle.GetOrDefault(context) ?? "", Prefix.GetOrDefault(context) ?? "service-", context.WorkflowExecutionContext.Id, context.CancellationToken);
         await context.CompleteActivityWithOutcomesAsync(started switch { null => "Unknown", true => "Dispatched", false => "AlreadyDispatched" });
     }
 }
