@@ -22,8 +22,7 @@ internal static class Capabilities
         services.AddObjectStorage();
         services.AddErpNext();
         services.AddNotifications();
-        services.TryAddSingleton<OrderStore>();
-        services.TryAddSingleton<IOrders>(static p => p.GetRequiredService<OrderStore>());
+        services.AddOrders();
         services.AddUsacFilings();
         services.TryAddSingleton<AuditLog>();
         return services;
