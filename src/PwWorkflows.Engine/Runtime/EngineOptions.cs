@@ -24,12 +24,6 @@ public sealed class EngineOptions
     /// <summary>How long a stimulus waits for its bookmark. Default: 1 day.</summary>
     public TimeSpan StimulusRetention { get; set; } = TimeSpan.FromDays(1);
 
-    /// <summary>How long finished instances are kept when their definition says nothing. Default: 90 days; null keeps them for ever.</summary>
-    public TimeSpan? Retention { get; set; } = TimeSpan.FromDays(90);
-
-    /// <summary>How long finished instances of a definition are kept, by definition id; null keeps them for ever.</summary>
-    public Dictionary<string, TimeSpan?> RetentionByDefinition { get; } = new(StringComparer.OrdinalIgnoreCase);
-
     /// <summary>Path in front of HTTP endpoint routes. Default: /workflows.</summary>
     public string HttpBasePath { get; set; } = "/workflows";
 

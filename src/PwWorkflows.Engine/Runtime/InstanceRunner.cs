@@ -57,9 +57,6 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
     /// <summary>Called with work that a commit stored as taken by this node.</summary>
     public Action<WorkItem>? RunHere { get; set; }
 
-    /// <summary>Called after each commit of an instance.</summary>
-    public event Action<InstanceRow>? Committed;
-
     /// <summary>Makes an instance and runs its first burst.</summary>
     public Task<RunOutcome> StartAsync(CompiledWorkflow compiled, StartArguments start, CancellationToken ct) =>
         CountedAsync(async () =>
@@ -339,7 +336,6 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
                     if (taken.Contains(item.Id))
                         runHere(item);
             wf.Burst.Clear();
-            _owner.Committed?.Invoke(row);
         }
 
         /// <summary>Gives the lease back; what was not committed is as if it had not been.</summary>

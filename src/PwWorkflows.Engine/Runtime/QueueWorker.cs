@@ -25,7 +25,6 @@ internal sealed class QueueWorker : BackgroundService
     private readonly ConcurrentDictionary<string, TaskCompletionSource<IReadOnlyList<RunOutcome>>> _waiters = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim _slots;
     private readonly CancellationTokenSource _intake = new();
-    private volatile bool _paused;
 
     public QueueWorker(IEngineStore store, InstanceRunner runner, WorkflowCatalog catalog, IStimulusHasher hasher, EngineOptions options, TimeProvider time, ILogger<QueueWorker> logger)
     {
@@ -37,19 +36,6 @@ internal sealed class QueueWorker : BackgroundService
             if (!_local.Writer.TryWrite(item)) _taken.TryRemove(item.Id, out _);
         };
     }
-
-    /// <summary>When the queue was last looked at; old means the worker hangs.</summary>
-    public DateTimeOffset LastLook { get; private set; }
-
-    /// <summary>No new work is taken while true; what runs goes on.</summary>
-    public bool IsPaused
-    {
-        get => _paused;
-        set => _paused = value;
-    }
-
-    /// <summary>Free slots on this node.</summary>
-    public int FreeSlots => _slots.CurrentCount;
 
     /// <summary>Stores an item as taken by this node and runs it at once. Returns after it was stored.</summary>
     public async Task EnqueueHereAsync(IReadOnlyList<WorkItem> items, CancellationToken ct)
@@ -129,9 +115,8 @@ internal sealed class QueueWorker : BackgroundService
         {
             try
             {
-                LastLook = _time.GetUtcNow();
                 await _catalog.RefreshAsync(ct);
-                var free = _paused ? 0 : _slots.CurrentCount - _local.Reader.Count;
+                var free = _slots.CurrentCount - _local.Reader.Count;
                 var taken = 0;
                 if (free > 0)
                 {
@@ -191,12 +176,11 @@ internal sealed class QueueWorker : BackgroundService
         {
             try
             {
-                if (!_paused)
-                    foreach (var (row, lease, takeovers) in await _store.ClaimLapsedAsync(_options.NodeId, 16, _options.Lease, ct))
-                    {
-                        await _slots.WaitAsync(ct);
-                        _ = RecoverOneAsync(row, lease, takeovers, ct);
-                    }
+                foreach (var (row, lease, takeovers) in await _store.ClaimLapsedAsync(_options.NodeId, 16, _options.Lease, ct))
+                {
+                    await _slots.WaitAsync(ct);
+                    _ = RecoverOneAsync(row, lease, takeovers, ct);
+                }
             }
             catch (OperationCanceledException) when (ct.IsCancellationRequested) { return; }
             catch (Exception e)

@@ -23,12 +23,6 @@ public sealed class WorkflowCatalog(IEngineStore store, DefinitionReader reader,
     /// <summary>Routes of published HTTP endpoints.</summary>
     public RouteTable Routes => _current.Routes;
 
-    /// <summary>Ids of the published definitions.</summary>
-    public IReadOnlyCollection<string> PublishedIds => _current.Published.Keys;
-
-    /// <summary>Raised after the published set has changed.</summary>
-    public event Action? Changed;
-
     /// <summary>Loads the published set again when it has changed on any node.</summary>
     public async Task RefreshAsync(CancellationToken ct, bool force = false)
     {
@@ -47,7 +41,6 @@ public sealed class WorkflowCatalog(IEngineStore store, DefinitionReader reader,
         {
             _refresh.Release();
         }
-        Changed?.Invoke();
     }
 
     /// <summary>The published version of a definition, or null.</summary>
