@@ -44,11 +44,13 @@ public abstract class SandboxTest : IAsyncLifetime
     protected Task FaultAsync(string system, string json) => PostOkAsync($"{system}/_faults", json);
 
     /// <summary>Waits until a condition holds; fails the test when it doesn't within half a minute.</summary>
-    protected static async Task UntilAsync(Func<bool> condition)
+    protected static Task UntilAsync(Func<bool> condition) => UntilAsync(() => Task.FromResult(condition()));
+
+    protected static async Task UntilAsync(Func<Task<bool>> condition)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(Ct);
         patience.CancelAfter(TimeSpan.FromSeconds(30));
-        while (!condition()) await Task.Delay(10, patience.Token);
+        while (!await condition()) await Task.Delay(10, patience.Token);
     }
 }
 
