@@ -83,7 +83,7 @@ public sealed class EffectUncertainException : NonRetryableException
     /// <param name="key">The effect's key.</param>
     /// <param name="why">What the outside answered.</param>
     public EffectUncertainException(string key, string why)
-        : base($"It is not known whether the effect '{key}' happened: {why} Look at the other system, then settle the effect by hand.") => Key = key;
+        : base($"It is not known whether the effect '{key}' happened: {why} Look at the other system, then tell: pw effects settle.") => Key = key;
 
     /// <summary>The effect's key.</summary>
     public string Key { get; } = "";

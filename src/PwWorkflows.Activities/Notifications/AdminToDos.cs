@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -6,6 +7,18 @@ using PwWorkflows.Activities.Effects;
 using PwWorkflows.Activities.ErpNext;
 
 namespace PwWorkflows.Activities.Notifications;
+
+/// <summary>A ToDo of the administrators.</summary>
+/// <param name="Id">Its number.</param>
+/// <param name="Order">The order, or what stands for it.</param>
+/// <param name="Slug">The service or workflow.</param>
+/// <param name="Marker">Short stable word for the reason.</param>
+/// <param name="Instructions">What happened and what to do.</param>
+/// <param name="Status"><c>open</c> or <c>closed</c>.</param>
+/// <param name="ErpnextName">Its name in ERPNext; <c>null</c> while ERPNext has not taken it.</param>
+/// <param name="CreatedAt">When it was raised (UTC).</param>
+/// <param name="ClosedAt">When its reason went away (UTC).</param>
+public sealed record AdminToDo(long Id, string Order, string Slug, string Marker, string Instructions, string Status, string? ErpnextName, DateTimeOffset CreatedAt, DateTimeOffset? ClosedAt);
 
 /// <summary>The administrators' work list: the table <c>admin_todos</c>, copied to ERPNext's ToDo.</summary>
 public sealed class AdminToDos(IPwDatabase database, ErpNextClient erp, IEffectLedger effects, TimeProvider time, ILogger<AdminToDos> logger) : IAdminToDos
@@ -37,28 +50,23 @@ public sealed class AdminToDos(IPwDatabase database, ErpNextClient erp, IEffectL
     /// <inheritdoc />
     public async Task CloseAsync(string order, string marker, CancellationToken ct)
     {
-        var names = await database.QueryAsync(
-            "SELECT erpnext_name FROM admin_todos WHERE order_number = @order AND marker = @marker AND status = 'open'",
-            Parameters.Of(("order", order), ("marker", marker)),
-            static r => r.Text(0),
-            ct).ConfigureAwait(false);
-        if (names.Count == 0) return;
-        await database.ExecuteAsync(
+        var closed = await database.ExecuteAsync(
             "UPDATE admin_todos SET status = 'closed', closed_at = @now WHERE order_number = @order AND marker = @marker AND status = 'open'",
             Parameters.Of(("now", time.GetUtcNow()), ("order", order), ("marker", marker)),
             ct).ConfigureAwait(false);
-        foreach (var name in names.OfType<string>())
-        {
-            try
-            {
-                await erp.UpdateAsync("ToDo", name, new JsonObject { ["status"] = "Closed" }, ct).ConfigureAwait(false);
-            }
-            catch (Exception e) when (e is not OperationCanceledException || !ct.IsCancellationRequested)
-            {
-                NotificationLog.ToDoNotCreated(logger, "", order, marker, $"could not be closed there: {e.Message}");
-            }
-        }
+        if (closed > 0) await CloseThereAsync(order, marker, ct).ConfigureAwait(false);
     }
+
+    /// <summary>ToDos, newest first.</summary>
+    /// <param name="all"><c>false</c>: only open ones.</param>
+    /// <param name="take">At most so many.</param>
+    /// <param name="ct">Stops the wait.</param>
+    public async Task<IReadOnlyList<AdminToDo>> ListAsync(bool all, int take, CancellationToken ct) =>
+        await database.QueryAsync(
+            $"SELECT id, order_number, service_slug, marker, instructions, status, erpnext_name, created_at, closed_at FROM admin_todos {(all ? "" : "WHERE status = 'open'")} ORDER BY id DESC LIMIT @take",
+            Parameters.Of(("take", (long)take)),
+            static r => new AdminToDo(r.GetInt64(0), r.GetString(1), r.GetString(2), r.GetString(3), r.GetString(4), r.GetString(5), r.Text(6), r.Time(7), r.TimeOrNull(8)),
+            ct).ConfigureAwait(false);
 
     /// <summary>Tries again what ERPNext has not taken yet.</summary>
     /// <returns>How many are still not there.</returns>
@@ -69,6 +77,42 @@ public sealed class AdminToDos(IPwDatabase database, ErpNextClient erp, IEffectL
         foreach (var row in await OpenAsync(null, null, ct).ConfigureAwait(false))
         {
             if (!await TryCreateAsync(row, ct).ConfigureAwait(false)) left++;
+        }
+
+        return left + await CloseThereAsync(null, null, ct).ConfigureAwait(false);
+    }
+
+    /// <summary>Closes in ERPNext what is closed here.</summary>
+    /// <returns>How many ERPNext did not take.</returns>
+    private async Task<int> CloseThereAsync(string? order, string? marker, CancellationToken ct)
+    {
+        var rows = await database.QueryAsync(
+            $"""
+             SELECT id, service_slug, order_number, marker, erpnext_name FROM admin_todos
+             WHERE status = 'closed' AND erpnext_name IS NOT NULL AND NOT erpnext_closed {(order is null ? "" : "AND order_number = @order AND marker = @marker")} ORDER BY id LIMIT 100
+             """,
+            order is null ? Parameters.None : Parameters.Of(("order", order), ("marker", marker)),
+            static r => (Id: r.GetInt64(0), Slug: r.GetString(1), Order: r.GetString(2), Marker: r.GetString(3), Name: r.GetString(4)),
+            ct).ConfigureAwait(false);
+        var left = 0;
+        foreach (var row in rows)
+        {
+            try
+            {
+                await erp.UpdateAsync("ToDo", row.Name, new JsonObject { ["status"] = "Closed" }, ct).ConfigureAwait(false);
+            }
+            catch (ErpNextRefusedException e) when (e.Status == HttpStatusCode.NotFound)
+            {
+                // Somebody deleted it there: nothing is left to close.
+            }
+            catch (Exception e) when (e is ErpNextRefusedException or ErpNextUnavailableException)
+            {
+                NotificationLog.ToDoNotCreated(logger, row.Slug, row.Order, row.Marker, $"could not be closed there: {e.Message}");
+                left++;
+                continue;
+            }
+
+            await database.ExecuteAsync($"UPDATE admin_todos SET erpnext_closed = {(database.IsPostgres ? "true" : "1")} WHERE id = @id", Parameters.Of(("id", row.Id)), ct).ConfigureAwait(false);
         }
 
         return left;

@@ -35,7 +35,7 @@ internal sealed record RunOutcome(string InstanceId, WorkflowSubStatus SubStatus
 }
 
 /// <summary>Runs bursts of stored instances: claims the lease, restores the state, runs, commits everything in one transaction. A commit that meets a conflict is repeated from the last committed state.</summary>
-internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, WorkflowCatalog catalog, IServiceScopeFactory scopes, EngineOptions options, TimeProvider time, ILogger<InstanceRunner> logger)
+internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, WorkflowCatalog catalog, IServiceScopeFactory scopes, EngineOptions options, TimeProvider time, ILogger<InstanceRunner> logger, IEnumerable<IFaultRecorder> faultRecorders)
 {
     private readonly IEngineStore _store = store;
     private readonly WorkflowRunner _runner = runner;
@@ -44,6 +44,7 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
     private readonly EngineOptions _options = options;
     private readonly TimeProvider _time = time;
     private readonly ILogger<InstanceRunner> _logger = logger;
+    private readonly IFaultRecorder[] _faultRecorders = [.. faultRecorders];
     private const int MaxReruns = 8;
     private readonly ConcurrentDictionary<string, Lease> _held = new(StringComparer.Ordinal);
     private int _active;
@@ -122,9 +123,14 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
     public Task<RunOutcome?> ResumeAsync(string instanceId, string bookmarkId, IDictionary<string, object?>? input, IReadOnlyList<string> completedWork, CancellationToken ct) =>
         CountedAsync(() => ClaimAndRunAsync(instanceId, completedWork, (wf, _) => _runner.ResumeAsync(wf, bookmarkId, input!), ct));
 
-    /// <summary>Runs a faulted instance again from its failed activities.</summary>
+    /// <summary>Runs a faulted instance again from its failed activities, and a parked one from its last commit.</summary>
     public Task<RunOutcome?> RetryAsync(string instanceId, IReadOnlyList<string> completedWork, CancellationToken ct) =>
-        CountedAsync(() => ClaimAndRunAsync(instanceId, completedWork, async (wf, _) => await _runner.RetryFaultedAsync(wf) > 0, ct, alsoEnded: true));
+        CountedAsync(() => ClaimAndRunAsync(instanceId, completedWork, async (wf, _) =>
+        {
+            if (wf.SubStatus != WorkflowSubStatus.Executing) return await _runner.RetryFaultedAsync(wf) > 0;
+            await _runner.ContinueAsync(wf);
+            return true;
+        }, ct, alsoEnded: true));
 
     /// <summary>Cancels an instance.</summary>
     public Task<RunOutcome?> CancelAsync(string instanceId, IReadOnlyList<string> completedWork, CancellationToken ct) =>
@@ -324,7 +330,7 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
                 TakenHere = taken,
                 CompletedWorkIds = [.. wf.Burst.CompletedWork],
                 Journal = wf.Journal.TakeSegment(now, _owner._runner.Serializer),
-                Writes = [.. wf.Burst.Writes],
+                Writes = ended && wf.IncidentList.Count > 0 ? [.. wf.Burst.Writes, .. FaultRows(wf, status, now)] : [.. wf.Burst.Writes],
             };
             var lease = await _owner._store.CommitAsync(commit, CancellationToken.None);
             IsStored = true;
@@ -368,6 +374,15 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
                     free--;
                 }
             return taken;
+        }
+
+        private IEnumerable<EnlistedWrite> FaultRows(WorkflowExecutionContext wf, InstanceStatus status, DateTimeOffset now)
+        {
+            var last = wf.IncidentList[^1];
+            var stuck = status is InstanceStatus.Faulted or InstanceStatus.Parked || status == InstanceStatus.Suspended && wf.BookmarkList.Count == 0;
+            return _owner._faultRecorders.SelectMany(r => stuck
+                ? r.Stuck(new StuckInstance(wf.Id, wf.Compiled.DefinitionId, wf.CorrelationId, last.ActivityId, last.Message, now))
+                : r.Mended(wf.Id, now));
         }
 
         private void ReportToParent(WorkflowExecutionContext wf)

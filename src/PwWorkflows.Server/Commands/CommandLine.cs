@@ -34,8 +34,11 @@ internal static class CommandLine
         root.Add(WorkflowCommands.Workflows());
         root.Add(WorkflowCommands.Smoke());
         root.Add(OrderCommands.Orders());
+        root.Add(OrderCommands.ToDos());
         root.Add(OrderCommands.Filings());
         root.Add(OrderCommands.Webhooks());
+        root.Add(InstanceCommands.Instances());
+        root.Add(InstanceCommands.Effects());
         root.SetAction(ServeCommands.ServeAsync);
 
         var parsed = root.Parse(args);

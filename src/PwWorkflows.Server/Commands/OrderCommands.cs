@@ -1,12 +1,13 @@
 using System.CommandLine;
 using System.Globalization;
 using PwWorkflows.Activities.Filings;
+using PwWorkflows.Activities.Notifications;
 using PwWorkflows.Activities.Records;
 using PwWorkflows.Server.Admin;
 
 namespace PwWorkflows.Server.Commands;
 
-/// <summary><c>orders</c>, <c>filings</c>, <c>webhooks</c>.</summary>
+/// <summary><c>orders</c>, <c>todos</c>, <c>filings</c>, <c>webhooks</c>.</summary>
 internal static class OrderCommands
 {
     public static Command Orders()
@@ -47,6 +48,21 @@ internal static class OrderCommands
             return CommandLine.Done;
         }));
         return new Command("orders", "Orders.") { list, show };
+    }
+
+    public static Command ToDos()
+    {
+        var all = new Option<bool>("--all") { Description = "Closed ones too." };
+        var take = Take();
+        var list = new Command("list", "List what waits for a person, newest first.") { all, take, CommandLine.Json };
+        list.SetAction((parsed, ct) => CommandLine.WithServicesAsync(parsed, async services =>
+        {
+            Output.List(parsed.GetValue(CommandLine.Json), await services.GetRequiredService<AdminToDos>().ListAsync(parsed.GetValue(all), parsed.GetValue(take), ct).ConfigureAwait(false),
+                ("SINCE", static t => Output.Time(t.CreatedAt)), ("ORDER", static t => t.Order), ("SERVICE", static t => t.Slug), ("WHY", static t => t.Marker), ("STATUS", static t => t.Status),
+                ("IN ERPNEXT", static t => t.ErpnextName), ("WHAT TO DO", static t => t.Instructions));
+            return CommandLine.Done;
+        }));
+        return new Command("todos", "What waits for a person.") { list };
     }
 
     public static Command Filings()
@@ -111,7 +127,7 @@ internal static class OrderCommands
         return new Command("webhooks", "What came to the webhooks.") { list, replay };
     }
 
-    private static Option<int> Take()
+    public static Option<int> Take()
     {
         var take = new Option<int>("--take") { Description = "At most so many, 1 to 1000.", DefaultValueFactory = static _ => 50 };
         take.Validators.Add(static r =>

@@ -8,7 +8,7 @@ namespace PwWorkflows.Server.Endpoints;
 /// <summary><c>/api/v1/admin/workflow-instances</c>.</summary>
 internal static class WorkflowEndpoints
 {
-    private static readonly string[] Statuses = ["pending", "running", "suspended", "finished", "faulted", "cancelled", "parked"];
+    public static readonly string[] Statuses = ["pending", "running", "suspended", "finished", "faulted", "cancelled", "parked"];
 
     public static void Map(IEndpointRouteBuilder admin)
     {

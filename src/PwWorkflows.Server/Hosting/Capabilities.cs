@@ -49,6 +49,7 @@ internal static class Capabilities
         WorkflowEndpoints.Map(admin);
         WebhookEndpoints.Map(admin);
         EntityEndpoints.Map(admin);
+        EffectEndpoints.Map(admin);
         // Unknown paths below /api/v1/admin are guarded too: a stranger can't tell them from known ones.
         admin.MapFallback(static () => Http.Problems.Of(StatusCodes.Status404NotFound, null)).RequireAuthorization(Roles.Viewer);
     }

@@ -4,6 +4,7 @@ using Elsa.Workflows.Runtime;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using PwWorkflows.Activities;
 using PwWorkflows.Activities.Data;
+using PwWorkflows.Activities.Notifications;
 using PwWorkflows.Engine;
 using PwWorkflows.Engine.Definitions;
 using PwWorkflows.Engine.Storage;
@@ -24,6 +25,7 @@ internal static class EmbeddedEngine
         services.TryAddSingleton<Activities.Filings.IDefinitionVersionSource, DefinitionVersions>();
         services.TryAddSingleton<IPwDatabase, EnginePwDatabase>();
         services.TryAddSingleton<IWorkflowAdmin, EngineAdmin>();
+        services.AddSingleton<IFaultRecorder, FaultToDos>();
         return services;
     }
 
@@ -68,6 +70,22 @@ internal static class EmbeddedEngine
 
         public void Enlist(string sql, IReadOnlyList<KeyValuePair<string, object?>> parameters, int? expectedRows = null) =>
             RunningActivity.Enlist(new EnlistedWrite(sql, parameters, expectedRows));
+    }
+
+    private sealed class FaultToDos : IFaultRecorder
+    {
+        public IEnumerable<EnlistedWrite> Stuck(StuckInstance instance)
+        {
+            ArgumentNullException.ThrowIfNull(instance);
+            var (sql, values) = StuckWorkflowToDos.Raise(instance.InstanceId, instance.DefinitionId, instance.CorrelationId, instance.ActivityId, instance.Message, instance.At);
+            return [new EnlistedWrite(sql, values)];
+        }
+
+        public IEnumerable<EnlistedWrite> Mended(string instanceId, DateTimeOffset at)
+        {
+            var (sql, values) = StuckWorkflowToDos.Close(instanceId, at);
+            return [new EnlistedWrite(sql, values)];
+        }
     }
 
     private sealed class EngineAdmin(IEngineStore store, IPwDatabase database, DefinitionPublisher publisher, ActivityRegistry registry, TimeProvider time) : IWorkflowAdmin

@@ -21,7 +21,7 @@ internal sealed class EngineHost : IAsyncDisposable
     public IEngineStore Store => Services.GetRequiredService<IEngineStore>();
     public DefinitionPublisher Publisher => Services.GetRequiredService<DefinitionPublisher>();
 
-    public static async Task<EngineHost> StartAsync(StoreOptions options, CancellationToken ct, Action<EngineOptions>? configure = null)
+    public static async Task<EngineHost> StartAsync(StoreOptions options, CancellationToken ct, Action<EngineOptions>? configure = null, Action<IServiceCollection>? services = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -30,6 +30,7 @@ internal sealed class EngineHost : IAsyncDisposable
             o.PollInterval = TimeSpan.FromMilliseconds(100);
             configure?.Invoke(o);
         });
+        services?.Invoke(builder.Services);
         var app = builder.Build();
         app.Urls.Add("http://127.0.0.1:0");
         app.UseWorkflowHttpEndpoints();
@@ -67,5 +68,5 @@ public abstract class EngineHostTest(ITestDatabase database) : IAsyncLifetime
         GC.SuppressFinalize(this);
     }
 
-    internal Task<EngineHost> StartAsync(Action<EngineOptions>? configure = null) => EngineHost.StartAsync(_options, Ct, configure);
+    internal Task<EngineHost> StartAsync(Action<EngineOptions>? configure = null, Action<IServiceCollection>? services = null) => EngineHost.StartAsync(_options, Ct, configure, services);
 }
