@@ -78,7 +78,7 @@ public sealed class OpenUsacSession : Activity
 }
 
 /// <summary>Files Form 499-A at the portal.</summary>
-[Activity("Pw", "USAC", "Files FCC Form 499-A at USAC in a real browser, once. Certifies only with an officer's authorization for exactly these values; otherwise the form stays saved and unsubmitted.", DisplayName = "File Form 499-A")]
+[Activity("Pw", "USAC", "Files FCC Form 499-A at USAC in a real browser, once. Certifies only with an officer's authorization for exactly these values; otherwise the form stays saved and unsubmitted.", DisplayName = "File Form 499-A", Kind = ActivityKind.Task)]
 [FlowNode("Filed", "SavedUnsubmitted", "ValidationFailed", "SessionExpired", "Stopped")]
 public sealed class FileForm499A : Activity
 {
@@ -133,7 +133,7 @@ public sealed class FileForm499A : Activity
 }
 
 /// <summary>Closes the evidence of a filing.</summary>
-[Activity("Pw", "Filings", "Closes the evidence of a filing: a manifest with the hash of every file, chained to the filing before, and the confirmation on the order.", DisplayName = "Keep Evidence")]
+[Activity("Pw", "Filings", "Closes the evidence of a filing: a manifest with the hash of every file, chained to the filing before, and the confirmation on the order.", DisplayName = "Keep Evidence", Kind = ActivityKind.Task)]
 public sealed class KeepEvidence : CodeActivity
 {
     /// <summary>Creates the activity.</summary>

@@ -59,7 +59,7 @@ public sealed class FilingDelivery(IOrders orders, SalesOrders erp, IMailSender 
 }
 
 /// <summary>Tells ERPNext and the customer that a filing is in.</summary>
-[Activity("Pw", "Filings", "Moves the Sales Order on, mails the customer the confirmation number once, and completes the order.", DisplayName = "Deliver Filing")]
+[Activity("Pw", "Filings", "Moves the Sales Order on, mails the customer the confirmation number once, and completes the order.", DisplayName = "Deliver Filing", Kind = ActivityKind.Task)]
 public sealed class DeliverFiling : CodeActivity
 {
     /// <summary>Creates the activity.</summary>
