@@ -53,6 +53,7 @@ public static class EngineServices
         services.AddSingleton<InstanceRunner>();
         services.AddSingleton<QueueWorker>();
         services.AddHostedService(p => p.GetRequiredService<QueueWorker>());
+        services.AddHostedService<RetentionWorker>();
         services.AddSingleton<RuntimeServices>();
         services.AddSingleton<IWorkflowDispatcher>(p => p.GetRequiredService<RuntimeServices>());
         services.AddSingleton<IStimulusSender>(p => p.GetRequiredService<RuntimeServices>());

@@ -147,6 +147,14 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
 
     private void Check(Elsa.Workflows.Activities.Workflow workflow, List<DefinitionProblem> problems)
     {
+        try
+        {
+            RetentionPeriod.Read(workflow.CustomProperties);
+        }
+        catch (FormatException e)
+        {
+            problems.Add(new DefinitionProblem("", null, "customProperties.retention", $"customProperties.{RetentionPeriod.PropertyName} {e.Message}"));
+        }
         var seen = new HashSet<string>(StringComparer.Ordinal);
         Visit(workflow.Root);
 

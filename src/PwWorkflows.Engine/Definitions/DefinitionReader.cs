@@ -58,6 +58,8 @@ public sealed class DefinitionReader(ActivityRegistry registry)
     private static readonly Type[] IncidentStrategies = [typeof(FaultStrategy), typeof(ContinueWithIncidentsStrategy)];
     private static readonly Type[] StorageDrivers = [typeof(WorkflowInstanceStorageDriver), typeof(WorkflowStorageDriver), typeof(MemoryStorageDriver)];
 
+    /// <summary>How definition JSON is read: comments and trailing commas are let through.</summary>
+    internal static readonly JsonDocumentOptions JsonOptions = new() { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true };
 
     /// <summary>Reads and compiles a stored version. Throws <see cref="DefinitionFormatException"/>.</summary>
     public CompiledWorkflow Compile(DefinitionRow row)
@@ -76,7 +78,7 @@ public sealed class DefinitionReader(ActivityRegistry registry)
         JsonDocument document;
         try
         {
-            document = JsonDocument.Parse(json, new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
+            document = JsonDocument.Parse(json, JsonOptions);
         }
         catch (JsonException e)
         {

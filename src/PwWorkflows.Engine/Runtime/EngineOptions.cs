@@ -33,6 +33,18 @@ public sealed class EngineOptions
     /// <summary>Largest request body in bytes unless an endpoint says otherwise. Default: 1 MiB.</summary>
     public long HttpRequestSizeLimit { get; set; } = 1024 * 1024;
 
+    /// <summary>How long an ended instance and its journal are kept, unless its definition says otherwise (custom property <c>retention</c>). Default: 90 days; null: for ever.</summary>
+    public TimeSpan? Retention { get; set; } = TimeSpan.FromDays(90);
+
+    /// <summary>Least time a faulted instance is kept, because a person may still retry it. Default: 365 days.</summary>
+    public TimeSpan FaultedRetention { get; set; } = TimeSpan.FromDays(365);
+
+    /// <summary>Time between two looks for instances whose time is over. Default: 1 hour.</summary>
+    public TimeSpan RetentionInterval { get; set; } = TimeSpan.FromHours(1);
+
+    /// <summary>How many instances one transaction deletes at most. Default: 100.</summary>
+    public int RetentionBatch { get; set; } = 100;
+
     /// <summary>How flowcharts join unless a run says otherwise. Default: counter-based, as the library's.</summary>
     public FlowchartExecutionMode FlowchartMode { get; set; } = FlowchartExecutionMode.CounterBased;
 }

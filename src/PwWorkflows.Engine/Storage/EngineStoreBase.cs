@@ -315,7 +315,7 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
         return count;
     }
 
-    public async Task<int> DeleteFinishedAsync(string? definitionId, IReadOnlyCollection<string> except, DateTimeOffset before, int max, CancellationToken ct)
+    public async Task<int> DeleteFinishedAsync(string? definitionId, IReadOnlyCollection<string> except, DateTimeOffset before, DateTimeOffset faultedBefore, int max, CancellationToken ct)
     {
         // One definition after the other, so that those kept longer are not read over and over.
         IEnumerable<string> definitions = [definitionId!];
@@ -335,11 +335,11 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
             var limit = max - deleted;
             deleted += await Database.WriteAsync(async (c, t, token) =>
             {
-                var sql = "SELECT i.id FROM workflow_instances i WHERE i.definition_id = $1 AND i.finished_at < $2 AND i.finished_at IS NOT NULL " +
-                    "AND NOT EXISTS (SELECT 1 FROM instance_leases l WHERE l.instance_id = i.id) ORDER BY i.finished_at LIMIT " + limit.ToString(CultureInfo.InvariantCulture) +
+                var sql = "SELECT i.id FROM workflow_instances i WHERE i.definition_id = $1 AND i.finished_at < $2 AND i.finished_at IS NOT NULL AND (i.status <> 'Faulted' OR i.finished_at < $3) " +
+                    "AND NOT EXISTS (SELECT 1 FROM instance_leases l WHERE l.instance_id = i.id) AND i.id NOT IN (SELECT w.instance_id FROM work_items w WHERE w.instance_id IS NOT NULL) ORDER BY i.finished_at LIMIT " + limit.ToString(CultureInfo.InvariantCulture) +
                     (Database.Provider == DatabaseProvider.PostgreSql ? " FOR UPDATE OF i SKIP LOCKED" : "");
                 var ids = new List<string>();
-                await using (var command = Command(c, t, sql, [definition, before]))
+                await using (var command = Command(c, t, sql, [definition, before, faultedBefore]))
                 await using (var reader = await command.ExecuteReaderAsync(token).ConfigureAwait(false))
                 {
                     CountRoundTrips();
@@ -351,6 +351,25 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
         }
 
         return deleted;
+    }
+
+    private const string Unused =
+        "NOT EXISTS (SELECT 1 FROM workflow_definitions d WHERE d.content_hash = c.hash) AND c.hash NOT IN (SELECT i.content_hash FROM workflow_instances i)";
+
+    public async Task<IReadOnlyList<string>> FindUnusedContentsAsync(int max, CancellationToken ct)
+    {
+        // Instances have no index on the hash, so they are looked through only when there is something without a version.
+        var orphans = await QueryAsync(
+            "SELECT 1 FROM workflow_contents c WHERE NOT EXISTS (SELECT 1 FROM workflow_definitions d WHERE d.content_hash = c.hash) LIMIT 1", [], static _ => true, hot: false, ct).ConfigureAwait(false);
+        if (orphans.Count == 0) return [];
+        return await QueryAsync("SELECT c.hash FROM workflow_contents c WHERE " + Unused + " ORDER BY c.hash LIMIT $1", [max], static r => r.GetString(0), hot: false, ct).ConfigureAwait(false);
+    }
+
+    public async Task<int> DeleteContentsAsync(IReadOnlyCollection<string> hashes, CancellationToken ct)
+    {
+        if (hashes.Count == 0) return 0;
+        return await Database.WriteAsync(
+            (c, t, token) => ExecuteAsync(c, t, "DELETE FROM workflow_contents AS c WHERE c.hash" + AnyOf("$1") + " AND " + Unused, [hashes.ToArray()], token), ct).ConfigureAwait(false);
     }
 
     protected InstanceRow MapInstance(DbDataReader r) => MapInstanceHead(r) with { State = r.GetFieldValue<byte[]>(14) };

@@ -260,8 +260,17 @@ public interface IEngineStore : IAsyncDisposable
     /// <summary>Deletes instances with their bookmarks, journal, leases and work in one transaction; returns how many.</summary>
     Task<int> DeleteInstancesAsync(IReadOnlyCollection<string> ids, CancellationToken ct);
 
-    /// <summary>Deletes up to <paramref name="max"/> ended instances of a definition (null: of those not in <paramref name="except"/>) that finished before <paramref name="before"/>; returns how many.</summary>
-    Task<int> DeleteFinishedAsync(string? definitionId, IReadOnlyCollection<string> except, DateTimeOffset before, int max, CancellationToken ct);
+    /// <summary>
+    /// Deletes up to <paramref name="max"/> ended instances of a definition (null: of those not in <paramref name="except"/>) that finished before <paramref name="before"/>, faulted ones only
+    /// when also before <paramref name="faultedBefore"/>; returns how many. Those that somebody runs or that have work in the queue, such as a retry, are spared.
+    /// </summary>
+    Task<int> DeleteFinishedAsync(string? definitionId, IReadOnlyCollection<string> except, DateTimeOffset before, DateTimeOffset faultedBefore, int max, CancellationToken ct);
+
+    /// <summary>Hashes of up to <paramref name="max"/> contents that no definition version and no instance uses.</summary>
+    Task<IReadOnlyList<string>> FindUnusedContentsAsync(int max, CancellationToken ct);
+
+    /// <summary>Deletes those of the contents that still no definition version and no instance uses; returns how many.</summary>
+    Task<int> DeleteContentsAsync(IReadOnlyCollection<string> hashes, CancellationToken ct);
 
     /// <summary>Journal segments of an instance that overlap the sequences from <paramref name="fromSequence"/>, in order, at most <paramref name="maxSegments"/>.</summary>
     Task<IReadOnlyList<JournalSegment>> GetJournalAsync(string instanceId, long fromSequence, int maxSegments, CancellationToken ct);

@@ -17,10 +17,17 @@ internal static class EmbeddedEngine
     public static IServiceCollection AddWorkflowEngine(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddSettings<StoreSettings>(static (o, s) => o.Bind(s));
+        services.AddSettings<RetentionSettings>(static (o, s) => o.Bind(s));
         services.AddWorkflowEngine(
             static p => EngineStore.Create(p.GetRequiredService<Microsoft.Extensions.Options.IOptions<StoreSettings>>().Value.Options!, p.GetRequiredService<TimeProvider>(), p.GetRequiredService<ILoggerFactory>().CreateLogger("PwWorkflows.Engine.Storage")),
-            // The runbook's addresses have no base path; those drawn in the designer are reached below /workflows as well.
-            static o => o.HttpAtRoot = true,
+            o =>
+            {
+                // The runbook's addresses have no base path; those drawn in the designer are reached below /workflows as well.
+                o.HttpAtRoot = true;
+                var retention = new RetentionSettings();
+                retention.Bind(new SettingsReader(configuration));
+                (o.Retention, o.FaultedRetention) = (retention.Ended, retention.Faulted);
+            },
             static registry => registry.RegisterFrom(typeof(IPwDatabase).Assembly));
         services.TryAddSingleton<Activities.Filings.IDefinitionVersionSource, DefinitionVersions>();
         services.TryAddSingleton<IPwDatabase, EnginePwDatabase>();
@@ -54,6 +61,23 @@ internal static class EmbeddedEngine
             {
                 settings.Problem(e.Message);
             }
+        }
+    }
+
+    private sealed class RetentionSettings
+    {
+        private const int Longest = 36_500;
+
+        /// <summary>How long ended instances and their journals are kept; null: for ever.</summary>
+        public TimeSpan? Ended { get; private set; }
+        /// <summary>Least time a faulted instance is kept, because it can still be retried.</summary>
+        public TimeSpan Faulted { get; private set; }
+
+        public void Bind(SettingsReader settings)
+        {
+            var days = settings.Number("WORKFLOW_RETENTION_DAYS", 90, 0, Longest);
+            Ended = days == 0 ? null : TimeSpan.FromDays(days);
+            Faulted = TimeSpan.FromDays(settings.Number("WORKFLOW_FAULTED_RETENTION_DAYS", 365, 1, Longest));
         }
     }
 

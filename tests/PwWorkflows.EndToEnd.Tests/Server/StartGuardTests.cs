@@ -52,6 +52,15 @@ public sealed class StartGuardTests : IDisposable
     }
 
     [Fact]
+    public async Task Retention_out_of_range_stops_the_start_and_names_the_settings()
+    {
+        var result = await ServeAsync([.. GoodProduction(), ("WORKFLOW_RETENTION_DAYS", "-1"), ("WORKFLOW_FAULTED_RETENTION_DAYS", "never")]);
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains("WORKFLOW_RETENTION_DAYS: expected a whole number from 0 to 36500, found '-1'", result.Error, StringComparison.Ordinal);
+        Assert.Contains("WORKFLOW_FAULTED_RETENTION_DAYS: expected a whole number from 1 to 36500, found 'never'", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Production_refuses_a_published_secret_under_another_name()
     {
         var settings = GoodProduction().Where(s => s.Item1 != "WEBHOOK_SECRET").Append(("WEBHOOK_SECRET", SandboxSettings.Published["SHKEEPER_API_KEY"])).ToArray();

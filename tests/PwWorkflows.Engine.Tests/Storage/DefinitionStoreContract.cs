@@ -96,6 +96,22 @@ public abstract class DefinitionStoreContract(ITestDatabase database) : StoreTes
     }
 
     [Fact]
+    public async Task Content_is_unused_when_neither_a_version_nor_an_instance_has_it()
+    {
+        await ChangeAsync(new DefinitionChange { Save = [Version("order", 1, content: "pinned")] });
+        await SuspendNewAsync(Instance(status: InstanceStatus.Suspended) with { ContentHash = "hash of pinned" });
+        await ChangeAsync(new DefinitionChange { Save = [Version("order", 1, content: "overwritten")] });
+        Assert.Empty(await Store.FindUnusedContentsAsync(10, Ct));
+        await ChangeAsync(new DefinitionChange { Save = [Version("order", 1, content: "current")] });
+        Assert.Equal(["hash of overwritten"], await Store.FindUnusedContentsAsync(10, Ct));
+
+        Assert.Equal(1, await Store.DeleteContentsAsync(["hash of overwritten", "hash of pinned", "hash of current", "unknown"], Ct));
+        Assert.Null(await Store.GetContentAsync("hash of overwritten", Ct));
+        Assert.Equal("pinned", await Store.GetContentAsync("hash of pinned", Ct));
+        Assert.Equal("current", await Store.GetContentAsync("hash of current", Ct));
+    }
+
+    [Fact]
     public async Task Every_change_moves_the_stamp_and_ends_waits()
     {
         var stamp = await OpenAnother().GetDefinitionsStampAsync(Ct);
