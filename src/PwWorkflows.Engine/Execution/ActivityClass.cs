@@ -98,7 +98,7 @@ public sealed class ActivityClass
         Name = name,
         Version = Version,
         Category = type.GetCustomAttribute<CategoryAttribute>()?.Category ?? attribute?.Category ?? (ns.Split('.')[^1] is { Length: > 0 } last ? last : "Miscellaneous"),
-        DisplayName = type.GetCustomAttribute<DisplayNameAttribute>()?.DisplayName ?? attribute?.DisplayName ?? Humanize(name, title: true),
+        DisplayName = type.GetCustomAttribute<DisplayNameAttribute>()?.DisplayName ?? attribute?.DisplayName ?? Humanize(name),
         Description = type.GetCustomAttribute<DescriptionAttribute>()?.Description ?? attribute?.Description,
         Kind = typeof(ITrigger).IsAssignableFrom(type) ? ActivityKind.Trigger : attribute?.Kind ?? ActivityKind.Action,
         IsContainer = typeof(Elsa.Workflows.Activities.Container).IsAssignableFrom(type),
@@ -111,21 +111,24 @@ public sealed class ActivityClass
             .. Ports.Select(p => new Port { Name = p.PortName, DisplayName = p.DisplayName, Type = PortType.Embedded, IsBrowsable = p.IsBrowsable })],
     };
 
-    /// <summary>"SalesOrder" becomes "Sales order", or "Sales Order" in title case.</summary>
-    internal static string Humanize(string name, bool title = false)
+    // Short words inside a title stay small, as Elsa's titles have it.
+    private static readonly HashSet<string> SmallWords = new(["A", "An", "And", "As", "At", "But", "By", "For", "From", "If", "In", "Into", "Of", "On", "Or", "The", "To", "With"], StringComparer.Ordinal);
+
+    /// <summary>"SalesOrder" becomes "Sales Order".</summary>
+    internal static string Humanize(string name)
     {
-        var text = new StringBuilder(name.Length + 8);
+        var words = new List<StringBuilder>();
         for (var i = 0; i < name.Length; i++)
         {
             var c = name[i];
-            if (i > 0 && char.IsUpper(c) && (!char.IsUpper(name[i - 1]) || i + 1 < name.Length && char.IsLower(name[i + 1])))
-            {
-                text.Append(' ');
-                text.Append(title || i + 1 < name.Length && char.IsUpper(name[i + 1]) ? c : char.ToLowerInvariant(c));
-            }
-            else text.Append(c);
+            var begins = i == 0 || char.IsUpper(c) && (!char.IsUpper(name[i - 1]) || i + 1 < name.Length && char.IsLower(name[i + 1]));
+            if (begins) words.Add(new StringBuilder());
+            words[^1].Append(c);
         }
-        return text.ToString();
+        var texts = words.Select(w => w.ToString()).ToArray();
+        for (var i = 1; i < texts.Length - 1; i++)
+            if (SmallWords.Contains(texts[i])) texts[i] = texts[i].ToLowerInvariant();
+        return string.Join(' ', texts);
     }
 
     /// <summary>"SalesOrder" becomes "sales-order".</summary>

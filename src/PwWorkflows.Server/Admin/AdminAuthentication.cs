@@ -3,6 +3,7 @@ using System.Text;
 using Microsoft.AspNetCore.Authentication.JwtBearer;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
@@ -20,6 +21,9 @@ public sealed class AdminTokens(IOptions<ServerOptions> options, TimeProvider ti
     /// <summary>Whom they are for.</summary>
     public const string Audience = "pw-admin";
 
+    /// <summary>Whom the tokens are for that only fetch new ones.</summary>
+    public const string RefreshAudience = "pw-refresh";
+
     /// <summary>The claim that holds a role.</summary>
     public const string RoleClaim = "roles";
 
@@ -28,16 +32,21 @@ public sealed class AdminTokens(IOptions<ServerOptions> options, TimeProvider ti
 
     /// <summary>Makes a token.</summary>
     /// <returns>The token and when it ends.</returns>
-    public (string Token, DateTimeOffset ExpiresAt) Create(AdminUser user)
+    public (string Token, DateTimeOffset ExpiresAt) Create(AdminUser user) => Create(user, Audience, "access", options.Value.AdminTokenLifetime);
+
+    /// <summary>Makes a token that is good for nothing but fetching a new pair. It lasts twice as long as the other, so that a page that is left open over a night of eight hours stays signed in.</summary>
+    public string CreateRefresh(AdminUser user) => Create(user, RefreshAudience, "refresh", options.Value.AdminTokenLifetime * 2).Token;
+
+    private (string Token, DateTimeOffset ExpiresAt) Create(AdminUser user, string audience, string use, TimeSpan lifetime)
     {
         ArgumentNullException.ThrowIfNull(user);
         // Whole seconds, as in the token.
         var now = DateTimeOffset.FromUnixTimeSeconds(time.GetUtcNow().ToUnixTimeSeconds());
-        var expires = now + options.Value.AdminTokenLifetime;
+        var expires = now + lifetime;
         var token = new JsonWebTokenHandler { SetDefaultTimesOnTokenCreation = false }.CreateToken(new SecurityTokenDescriptor
         {
             Issuer = Issuer,
-            Audience = Audience,
+            Audience = audience,
             IssuedAt = now.UtcDateTime,
             NotBefore = now.UtcDateTime,
             Expires = expires.UtcDateTime,
@@ -45,7 +54,10 @@ public sealed class AdminTokens(IOptions<ServerOptions> options, TimeProvider ti
             {
                 [JwtRegisteredClaimNames.Sub] = user.Username,
                 [JwtRegisteredClaimNames.Jti] = Guid.NewGuid().ToString("N"),
+                ["name"] = user.DisplayName,
+                ["token_use"] = use,
                 [RoleClaim] = user.Roles,
+                [Roles.PermissionClaim] = Roles.PermissionsOf(user.Roles),
             },
             SigningCredentials = new SigningCredentials(Key(options.Value.AdminJwtSecret), SecurityAlgorithms.HmacSha256),
         });
@@ -53,24 +65,44 @@ public sealed class AdminTokens(IOptions<ServerOptions> options, TimeProvider ti
     }
 }
 
-/// <summary>Guards <c>/api/v1/admin</c>.</summary>
+/// <summary>Guards <c>/api/v1/admin</c> and <c>/elsa</c>.</summary>
 public static class AdminAuthentication
 {
     /// <summary>Name of the authentication scheme.</summary>
     public const string Scheme = "pw-admin";
 
-    /// <summary>Adds the scheme and one policy per role, named as the role.</summary>
+    /// <summary>The scheme of what Elsa Studio calls: the same tokens, the answers of Elsa's contract.</summary>
+    public const string StudioScheme = "pw-studio";
+
+    /// <summary>The scheme of the door where tokens are renewed.</summary>
+    public const string RefreshScheme = "pw-refresh";
+
+    /// <summary>Adds the schemes and one policy per role, named as the role.</summary>
     public static IServiceCollection AddAdminAuthentication(this IServiceCollection services)
     {
         ArgumentNullException.ThrowIfNull(services);
         services.AddSingleton<AdminTokens>();
         services.AddSingleton<AdminUsers>();
         services.AddSingleton<LoginThrottle>();
-        services.AddAuthentication().AddJwtBearer(Scheme, static _ => { });
+        services.AddSingleton<SignIn>();
+        services.AddAuthentication().AddJwtBearer(Scheme, static _ => { }).AddJwtBearer(StudioScheme, static _ => { }).AddJwtBearer(RefreshScheme, static _ => { });
         // Comes along with authentication and would write keys into the home folder; tokens are signed with a key of our own.
         services.AddDataProtection().UseEphemeralDataProtectionProvider();
         services.Remove(services.First(static s => s.ServiceType == typeof(IHostedService) && s.ImplementationType?.Namespace?.StartsWith("Microsoft.AspNetCore.DataProtection", StringComparison.Ordinal) == true));
-        services.AddOptions<JwtBearerOptions>(Scheme).Configure<IOptions<ServerOptions>, TimeProvider>(Configure);
+        services.AddOptions<JwtBearerOptions>(Scheme).Configure<IOptions<ServerOptions>, TimeProvider>(static (jwt, server, time) =>
+        {
+            Configure(jwt, server, time, AdminTokens.Audience);
+            AnswerWithProblems(jwt.Events);
+        });
+        foreach (var (scheme, audience) in ((string, string)[])[(StudioScheme, AdminTokens.Audience), (RefreshScheme, AdminTokens.RefreshAudience)])
+        {
+            services.AddOptions<JwtBearerOptions>(scheme).Configure<IOptions<ServerOptions>, TimeProvider>((jwt, server, time) =>
+            {
+                Configure(jwt, server, time, audience);
+                AnswerAsElsa(jwt.Events);
+            });
+        }
+
         var authorization = services.AddAuthorizationBuilder();
         foreach (var role in Roles.All)
         {
@@ -87,7 +119,7 @@ public static class AdminAuthentication
         return http.User.FindFirstValue(JwtRegisteredClaimNames.Sub) ?? throw new InvalidOperationException("The endpoint is not guarded.");
     }
 
-    private static void Configure(JwtBearerOptions jwt, IOptions<ServerOptions> server, TimeProvider time)
+    private static void Configure(JwtBearerOptions jwt, IOptions<ServerOptions> server, TimeProvider time, string audience)
     {
         jwt.MapInboundClaims = false;
         jwt.RequireHttpsMetadata = false; // There is no metadata: the key is ours.
@@ -95,7 +127,7 @@ public static class AdminAuthentication
         jwt.TokenValidationParameters = new TokenValidationParameters
         {
             ValidIssuer = AdminTokens.Issuer,
-            ValidAudience = AdminTokens.Audience,
+            ValidAudience = audience,
             ValidAlgorithms = [SecurityAlgorithms.HmacSha256],
             IssuerSigningKey = AdminTokens.Key(server.Value.AdminJwtSecret),
             RequireSignedTokens = true,
@@ -118,17 +150,53 @@ public static class AdminAuthentication
                 }
 
                 var identity = new ClaimsIdentity(
-                    [new Claim(JwtRegisteredClaimNames.Sub, user.Username), .. user.Roles.SelectMany(Roles.Including).Distinct(StringComparer.Ordinal).Select(static r => new Claim(AdminTokens.RoleClaim, r))],
+                    [
+                        new Claim(JwtRegisteredClaimNames.Sub, user.Username),
+                        .. user.Roles.SelectMany(Roles.Including).Distinct(StringComparer.Ordinal).Select(static r => new Claim(AdminTokens.RoleClaim, r)),
+                        .. Roles.PermissionsOf(user.Roles).Select(static p => new Claim(Roles.PermissionClaim, p)),
+                    ],
                     Scheme, JwtRegisteredClaimNames.Sub, AdminTokens.RoleClaim);
                 context.Principal = new ClaimsPrincipal(identity);
             },
-            OnChallenge = static context =>
-            {
-                context.HandleResponse();
-                context.Response.Headers.WWWAuthenticate = "Bearer";
-                return Problems.WriteAsync(context.HttpContext, StatusCodes.Status401Unauthorized, "Expected a valid token: sign in at POST /api/v1/admin/login and send Authorization: Bearer <token>.");
-            },
-            OnForbidden = static context => Problems.WriteAsync(context.HttpContext, StatusCodes.Status403Forbidden, "Your role does not allow this."),
         };
+    }
+
+    private static void AnswerWithProblems(JwtBearerEvents events)
+    {
+        events.OnChallenge = static context =>
+        {
+            context.HandleResponse();
+            context.Response.Headers.WWWAuthenticate = "Bearer";
+            return Problems.WriteAsync(context.HttpContext, StatusCodes.Status401Unauthorized, "Expected a valid token: sign in at POST /api/v1/admin/login and send Authorization: Bearer <token>.");
+        };
+        events.OnForbidden = static context => Problems.WriteAsync(context.HttpContext, StatusCodes.Status403Forbidden, "Your role does not allow this.");
+    }
+
+    private static void AnswerAsElsa(JwtBearerEvents events)
+    {
+        // A browser can't set a header on a WebSocket. Elsewhere a token in an address would end up in logs and histories.
+        events.OnMessageReceived = static context =>
+        {
+            if (context.Request.Path.StartsWithSegments("/elsa/hubs") && context.Request.Query["access_token"].ToString() is { Length: > 0 } token) context.Token = token;
+            return Task.CompletedTask;
+        };
+        events.OnChallenge = static context =>
+        {
+            context.HandleResponse();
+            WithoutBody(context.HttpContext);
+            context.Response.StatusCode = StatusCodes.Status401Unauthorized;
+            context.Response.Headers.WWWAuthenticate = context.AuthenticateFailure is null ? "Bearer" : "Bearer error=\"invalid_token\"";
+            return Task.CompletedTask;
+        };
+        events.OnForbidden = static context =>
+        {
+            WithoutBody(context.HttpContext);
+            return Task.CompletedTask;
+        };
+    }
+
+    private static void WithoutBody(HttpContext http)
+    {
+        if (http.Features.Get<IStatusCodePagesFeature>() is { } pages) pages.Enabled = false;
     }
 }

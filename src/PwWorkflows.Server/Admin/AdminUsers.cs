@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using PwWorkflows.Activities.Data;
+using PwWorkflows.Engine.Studio;
 
 namespace PwWorkflows.Server.Admin;
 
@@ -25,6 +26,18 @@ public static class Roles
         Viewer => [Viewer],
         _ => [],
     };
+
+    /// <summary>The claim that holds one of Elsa's permissions.</summary>
+    public const string PermissionClaim = StudioPermissions.ClaimType;
+
+    /// <summary>What roles allow in Elsa's words: viewers read, operators also change definitions and move instances, administrators do everything.</summary>
+    public static IReadOnlyList<string> PermissionsOf(IEnumerable<string> roles)
+    {
+        var held = roles.SelectMany(Including).ToHashSet(StringComparer.Ordinal);
+        return held.Contains(Admin) ? [StudioPermissions.All]
+            : held.Contains(Operator) ? [.. StudioPermissions.Reading, .. StudioPermissions.Operating]
+            : held.Contains(Viewer) ? StudioPermissions.Reading : [];
+    }
 }
 
 /// <summary>A row of <c>admin_users</c>.</summary>

@@ -8,6 +8,7 @@ using PwWorkflows.Activities.Notifications;
 using PwWorkflows.Engine;
 using PwWorkflows.Engine.Definitions;
 using PwWorkflows.Engine.Storage;
+using PwWorkflows.Engine.Studio;
 
 namespace PwWorkflows.Server.Hosting;
 
@@ -33,12 +34,14 @@ internal static class EmbeddedEngine
         services.TryAddSingleton<IPwDatabase, EnginePwDatabase>();
         services.TryAddSingleton<IWorkflowAdmin, EngineAdmin>();
         services.AddSingleton<IFaultRecorder, FaultToDos>();
+        services.AddStudioApi(static o => o.AuthenticationSchemes = [Admin.AdminAuthentication.StudioScheme]);
         return services;
     }
 
     public static WebApplication UseWorkflowEngine(this WebApplication app)
     {
         app.UseWorkflowHttpEndpoints();
+        app.MapStudioApi();
         return app;
     }
 

@@ -21,7 +21,7 @@ internal sealed class EngineHost : IAsyncDisposable
     public IEngineStore Store => Services.GetRequiredService<IEngineStore>();
     public DefinitionPublisher Publisher => Services.GetRequiredService<DefinitionPublisher>();
 
-    public static async Task<EngineHost> StartAsync(StoreOptions options, CancellationToken ct, Action<EngineOptions>? configure = null, Action<IServiceCollection>? services = null)
+    public static async Task<EngineHost> StartAsync(StoreOptions options, CancellationToken ct, Action<EngineOptions>? configure = null, Action<IServiceCollection>? services = null, Action<WebApplication>? map = null)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -34,6 +34,7 @@ internal sealed class EngineHost : IAsyncDisposable
         var app = builder.Build();
         app.Urls.Add("http://127.0.0.1:0");
         app.UseWorkflowHttpEndpoints();
+        map?.Invoke(app);
         var host = new EngineHost(app);
         await host.Store.MigrateAsync(ct);
         await app.StartAsync(ct);
@@ -68,5 +69,6 @@ public abstract class EngineHostTest(ITestDatabase database) : IAsyncLifetime
         GC.SuppressFinalize(this);
     }
 
-    internal Task<EngineHost> StartAsync(Action<EngineOptions>? configure = null, Action<IServiceCollection>? services = null) => EngineHost.StartAsync(_options, Ct, configure, services);
+    internal Task<EngineHost> StartAsync(Action<EngineOptions>? configure = null, Action<IServiceCollection>? services = null, Action<WebApplication>? map = null) =>
+        EngineHost.StartAsync(_options, Ct, configure, services, map);
 }

@@ -75,7 +75,7 @@ public sealed class HttpEndpoint : Trigger<HttpRequest>
 
     /// <summary>Path below the base path of workflows; may hold route values such as {id}.</summary>
     [Required]
-    [Input(Description = "The path to associate with the workflow.")]
+    [Input(Description = "The path to associate with the workflow.", UIHandler = typeof(PwWorkflows.Engine.Studio.HttpPathHandler))]
     public Input<string> Path { get; set; } = null!;
     /// <summary>Methods; GET when not set.</summary>
     [Input(Description = "The HTTP methods to accept.", Options = new[] { "GET", "POST", "PUT", "HEAD", "DELETE" }, UIHint = InputUIHints.CheckList)]

@@ -6,6 +6,7 @@ using Elsa.Workflows;
 using Elsa.Workflows.Attributes;
 using Elsa.Workflows.Memory;
 using Elsa.Workflows.Models;
+using Elsa.Workflows.UIHints;
 using PwWorkflows.Engine;
 using PwWorkflows.Engine.Scheduling;
 
@@ -141,10 +142,10 @@ public sealed class Cron : EventGenerator
 
     /// <summary>Five fields, or six with seconds first.</summary>
     [Required]
-    [Input(Description = "The CRON expression at which the timer should execute.")]
+    [Input(Description = "The CRON expression at which the timer should execute.", UIHandler = typeof(PwWorkflows.Engine.Studio.CronRunsHandler))]
     public Input<string> CronExpression { get; set; } = null!;
     /// <summary>IANA name of the zone the fields are meant in; UTC when not set.</summary>
-    [Input(DisplayName = "Time Zone", Description = "The IANA time zone of the CRON expression, such as America/New_York. UTC when empty.")]
+    [Input(DisplayName = "Time Zone", Description = "The IANA time zone of the CRON expression, such as America/New_York. UTC when empty.", UIHint = InputUIHints.DropDown, UIHandler = typeof(PwWorkflows.Engine.Studio.TimeZoneChoices))]
     public Input<string?> TimeZone { get; set; } = null!;
 
     /// <inheritdoc />

@@ -20,7 +20,7 @@ public sealed class RunJavaScript : Activity<object?>
     public RunJavaScript(string script, [CallerFilePath] string? source = null, [CallerLineNumber] int? line = null) : base(source, line) => Script = new(script);
 
     /// <summary>The script; what it returns, or its last expression, is the result.</summary>
-    [Input(Description = "The script to run.", DefaultSyntax = "JavaScript", UIHint = InputUIHints.CodeEditor)]
+    [Input(Description = "The script to run.", DefaultSyntax = "JavaScript", UIHint = InputUIHints.CodeEditor, Options = "javascript")]
     public Input<string> Script { get; set; } = new("");
     /// <summary>Outcomes that the script may choose; shown as ports.</summary>
     [Input(Description = "A list of possible outcomes.", UIHint = InputUIHints.DynamicOutcomes)]

@@ -1,0 +1,14 @@
+namespace PwWorkflows.Engine.Studio;
+
+/// <summary>How the API that Elsa Studio speaks is served.</summary>
+public sealed class StudioOptions
+{
+    /// <summary>Path in front of <c>/api</c> and <c>/hubs</c>. Default: /elsa.</summary>
+    public string BasePath { get; set; } = "/elsa";
+
+    /// <summary>Authentication schemes of the host that callers may use; their principals carry claims of type <see cref="StudioPermissions.ClaimType"/> and a name. Empty: the host's default scheme.</summary>
+    public IReadOnlyList<string> AuthenticationSchemes { get; set; } = [];
+
+    /// <summary>How long saved revisions of drafts are kept. Default: 30 days.</summary>
+    public TimeSpan RevisionRetention { get; set; } = TimeSpan.FromDays(30);
+}

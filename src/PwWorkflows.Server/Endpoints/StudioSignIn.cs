@@ -1,0 +1,43 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using PwWorkflows.Server.Admin;
+using PwWorkflows.Server.Http;
+
+namespace PwWorkflows.Server.Endpoints;
+
+/// <summary><c>/elsa/api/identity</c>: Elsa's way to sign in, with the accounts of the admin API.</summary>
+internal static class StudioSignIn
+{
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
+
+    private sealed record LoginView(bool IsAuthenticated, string? AccessToken = null, string? RefreshToken = null);
+
+    public static void Map(IEndpointRouteBuilder routes)
+    {
+        routes.MapPost("/elsa/api/identity/login", LoginAsync).AllowAnonymous();
+        routes.MapPost("/elsa/api/identity/refresh-token", RefreshAsync)
+            .RequireAuthorization(static policy => policy.AddAuthenticationSchemes(AdminAuthentication.RefreshScheme).RequireAuthenticatedUser());
+    }
+
+    // A wrong password is 200 with isAuthenticated false: so it is in Elsa's contract.
+    private static async Task<IResult> LoginAsync(HttpContext http, SignIn signIn, AdminTokens tokens, CancellationToken ct)
+    {
+        var (fields, problem) = await JsonBody.ReadAsync(http, ct).ConfigureAwait(false);
+        if (fields is null) return problem!;
+        var username = fields.Text("username", 100);
+        var password = fields.Text("password", 1000);
+        if (!fields.AreGood) return fields.Problem();
+        var (user, wait) = await signIn.TryAsync(username, password, SignIn.AddressOf(http), ct).ConfigureAwait(false);
+        return wait > TimeSpan.Zero ? LoginEndpoints.TooMany(http, wait) : Answer(http, user, tokens);
+    }
+
+    // The scheme let in only a refresh token of a user who is still active.
+    private static async Task<IResult> RefreshAsync(HttpContext http, AdminUsers users, AdminTokens tokens, CancellationToken ct) =>
+        Answer(http, await users.FindAsync(http.UserName(), ct).ConfigureAwait(false), tokens);
+
+    private static IResult Answer(HttpContext http, AdminUser? user, AdminTokens tokens)
+    {
+        http.Response.Headers.CacheControl = "no-store";
+        return Results.Json(user is null ? new LoginView(false) : new LoginView(true, tokens.Create(user).Token, tokens.CreateRefresh(user)), Json);
+    }
+}
