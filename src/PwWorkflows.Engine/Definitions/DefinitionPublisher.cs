@@ -1,6 +1,8 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
+using Elsa.Common.Models;
 using Elsa.Expressions.Helpers;
 using Elsa.Expressions.Models;
 using Elsa.Http;
@@ -43,64 +45,128 @@ public enum DefinitionImport
     Kept,
 }
 
-/// <summary>Saves, publishes and retracts definitions. Triggers, routes and due times are derived from the published version and change in the same transaction.</summary>
-public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader reader, ExpressionEvaluator evaluator, IStimulusHasher hasher, WorkflowCatalog catalog, IServiceProvider services, TimeProvider time)
+/// <summary>What became of a publication.</summary>
+/// <param name="Row">The published version.</param>
+/// <param name="AlreadyPublished">It was published before; nothing changed.</param>
+public sealed record DefinitionPublication(DefinitionRow Row, bool AlreadyPublished);
+
+/// <summary>
+/// Saves, publishes, retracts and deletes definitions. Triggers, routes and due times are derived from the published version and change in the same transaction.
+/// Changes of definitions take turns, on all nodes: each is planned on what is stored and refused by the store when something came in between, then planned again.
+/// </summary>
+public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader reader, ActivityRegistry registry, ExpressionEvaluator evaluator, IStimulusHasher hasher, WorkflowCatalog catalog, IServiceProvider services, TimeProvider time) : IDisposable
 {
-    /// <summary>Publishes definition JSON as a new version, unless the published one has the same content. Throws <see cref="DefinitionInvalidException"/>.</summary>
-    public async Task<DefinitionRow> PublishAsync(string json, string? sourceFile, string? user, CancellationToken ct)
+    private const int MaxTries = 50;
+    private readonly SemaphoreSlim _turn = new(1, 1);
+
+    /// <summary>All versions of a definition, newest first; empty when there is no such definition.</summary>
+    public Task<IReadOnlyList<DefinitionRow>> ListVersionsAsync(string definitionId, CancellationToken ct) => store.GetDefinitionsAsync(definitionId, ct);
+
+    /// <summary>The version of a definition that the options name (of several the newest), or null.</summary>
+    public async Task<DefinitionRow?> FindAsync(string definitionId, VersionOptions options, CancellationToken ct) => (await store.GetDefinitionsAsync(definitionId, ct)).Pick(options);
+
+    /// <summary>One version by its id, or null.</summary>
+    public Task<DefinitionRow?> FindVersionAsync(string versionId, CancellationToken ct) => store.GetDefinitionVersionAsync(versionId, ct);
+
+    /// <summary>
+    /// Saves a draft: into the newest version, or as a new version when the newest is published. An unknown or missing definition id makes version 1 (of a new definition).
+    /// A draft may be invalid in every way but one: it must be a JSON object. The same content again changes nothing.
+    /// </summary>
+    /// <param name="json">The definition.</param>
+    /// <param name="user">Who saves, null for the system.</param>
+    /// <param name="ct">Stops it.</param>
+    /// <returns>The newest version.</returns>
+    /// <exception cref="DefinitionInvalidException">The text is no JSON object.</exception>
+    public async Task<DefinitionRow> SaveDraftAsync(string json, string? user, CancellationToken ct)
     {
-        var problems = new List<DefinitionProblem>();
-        Elsa.Workflows.Activities.Workflow workflow;
-        try
+        var given = new Given(json, registry);
+        return await ChangeAsync(async () =>
         {
-            workflow = reader.Read(json);
-        }
-        catch (DefinitionFormatException e)
-        {
-            throw new DefinitionInvalidException([new DefinitionProblem("", null, null, e.Message)]);
-        }
-        if (workflow.DefinitionId.Length == 0) throw new DefinitionInvalidException([new DefinitionProblem("", null, "definitionId", "is missing; expected the id of the workflow over all versions")]);
-        var versions = await store.GetDefinitionsAsync(workflow.DefinitionId, ct);
-        var hash = Hash(json);
-        if (versions.FirstOrDefault(v => v.IsPublished) is { } published && published.ContentHash == hash) return published;
-        var number = versions.Count == 0 ? 1 : versions.Max(v => v.Version) + 1;
-        var row = new DefinitionRow(Ids.Row(time.GetUtcNow()), workflow.DefinitionId, number, workflow.DefinitionName, null, true, true, hash, json, sourceFile, sourceFile is null ? null : hash, time.GetUtcNow(), user);
-        workflow.VersionId = row.Id;
-        workflow.DefinitionVersion = number;
-        Check(workflow, problems);
-        var (triggers, schedules) = problems.Count == 0 ? await IndexAsync(CompiledWorkflow.Compile(workflow, hash), row, problems, ct) : ([], []);
-        if (problems.Count > 0) throw new DefinitionInvalidException(problems);
-        try
-        {
-            await store.ChangeDefinitionsAsync(new DefinitionChange
-            {
-                Save = [.. versions.Where(v => v.IsLatest || v.IsPublished).Select(v => v with { IsLatest = false, IsPublished = false }), row],
-                ReplaceTriggersOf = [row.DefinitionId],
-                Triggers = triggers,
-                Schedules = schedules,
-            }, ct);
-        }
-        catch (CommitConflictException e) when (e.Conflict == CommitConflict.UniqueKey)
-        {
-            var existing = await store.GetTriggersAsync(ct);
-            var clash = existing.Where(t => t.RouteKey is not null && t.DefinitionId != row.DefinitionId && triggers.Any(n => n.RouteKey == t.RouteKey)).ToList();
-            throw new DefinitionInvalidException(clash.Count > 0
-                ? [.. clash.Select(t => new DefinitionProblem(triggers.First(n => n.RouteKey == t.RouteKey).ActivityId, "Elsa.HttpEndpoint", "Path", $"{t.RouteKey} is already taken by the workflow '{t.DefinitionId}'."))]
-                : [new DefinitionProblem("", null, null, e.Message)]);
-        }
-        await catalog.RefreshAsync(ct, force: true);
-        return row;
+            var versions = await store.GetDefinitionsAsync(given.DefinitionId, ct);
+            if (versions.FirstOrDefault(v => v.IsLatest) is { } latest && given.SameAs(latest.Content)) return (null, latest);
+            var (rows, row) = Draft(given, versions, user);
+            return (new DefinitionChange { Save = rows }, row);
+        }, ct);
     }
 
+    /// <summary>
+    /// Saves a definition and publishes it. Without a source file it is saved as <see cref="SaveDraftAsync"/> does; a file always makes a new version, so that no draft is lost.
+    /// Content that is published already makes no new version.
+    /// </summary>
+    /// <param name="json">The definition.</param>
+    /// <param name="sourceFile">The file it comes from, or null.</param>
+    /// <param name="user">Who publishes, null for the system.</param>
+    /// <param name="ct">Stops it.</param>
+    /// <exception cref="DefinitionInvalidException">All that is wrong with it; nothing was stored.</exception>
+    public async Task<DefinitionRow> PublishAsync(string json, string? sourceFile, string? user, CancellationToken ct)
+    {
+        var given = new Given(json, registry);
+        return await ChangeAsync(async () =>
+        {
+            var versions = await store.GetDefinitionsAsync(given.DefinitionId, ct);
+            if (versions.FirstOrDefault(v => v.IsPublished) is { } published && given.SameAs(published.Content) && (sourceFile is not null || published.IsLatest)) return (null, published);
+            List<DefinitionRow> rows;
+            DefinitionRow row;
+            if (sourceFile is null)
+            {
+                if (versions.FirstOrDefault(v => v.IsLatest) is { } latest && given.SameAs(latest.Content)) (rows, row) = ([latest], latest);
+                else (rows, row) = Draft(given, versions, user);
+            }
+            else
+            {
+                row = New(given, versions, user) with { SourceFile = sourceFile, SourceHash = given.FileHash };
+                rows = [.. versions.Where(v => v.IsLatest).Select(v => v with { IsLatest = false }), row];
+            }
+            return await PublicationAsync(row, rows, versions, ct);
+        }, ct);
+    }
+
+    /// <summary>Publishes a stored version; by default the newest. Null when there is none.</summary>
+    /// <exception cref="DefinitionInvalidException">All that is wrong with it; what was published stays published.</exception>
+    public async Task<DefinitionPublication?> PublishVersionAsync(string definitionId, VersionOptions? options, CancellationToken ct) => await ChangeAsync<DefinitionPublication?>(async () =>
+    {
+        var versions = await store.GetDefinitionsAsync(definitionId, ct);
+        if (versions.Pick(options ?? VersionOptions.Latest) is not { } row) return (null, null);
+        if (row.IsPublished) return (null, new DefinitionPublication(row, true));
+        var (change, published) = await PublicationAsync(row, [row], versions, ct);
+        return (change, new DefinitionPublication(published, false));
+    }, ct);
+
     /// <summary>Takes the published version back: its routes and due times are gone. False when none was published.</summary>
-    public async Task<bool> RetractAsync(string definitionId, CancellationToken ct)
+    public async Task<bool> RetractAsync(string definitionId, CancellationToken ct) => await ChangeAsync(async () =>
     {
         var published = (await store.GetDefinitionsAsync(definitionId, ct)).FirstOrDefault(v => v.IsPublished);
-        if (published is null) return false;
-        await store.ChangeDefinitionsAsync(new DefinitionChange { Save = [published with { IsPublished = false }], ReplaceTriggersOf = [definitionId] }, ct);
-        await catalog.RefreshAsync(ct, force: true);
-        return true;
-    }
+        return published is null ? (null, false) : (new DefinitionChange { Save = [published with { IsPublished = false }], ReplaceTriggersOf = [definitionId] }, true);
+    }, ct);
+
+    /// <summary>Copies an older version as a new draft, the newest version from now on. Null when there is no such version.</summary>
+    public async Task<DefinitionRow?> RevertAsync(string definitionId, int version, string? user, CancellationToken ct) => await ChangeAsync<DefinitionRow?>(async () =>
+    {
+        var versions = await store.GetDefinitionsAsync(definitionId, ct);
+        if (versions.FirstOrDefault(v => v.Version == version) is not { } old) return (null, null);
+        var row = New(new Given(old.Content, registry), versions, user);
+        return (new DefinitionChange { Save = [.. versions.Where(v => v.IsLatest).Select(v => v with { IsLatest = false }), row] }, row);
+    }, ct);
+
+    /// <summary>Deletes one version, with its triggers when it is the published one; the newest that remains becomes the latest. Running instances keep its content. False when there is no such version.</summary>
+    public async Task<bool> DeleteVersionAsync(string versionId, CancellationToken ct) => await ChangeAsync(async () =>
+    {
+        if (await store.GetDefinitionVersionAsync(versionId, ct) is not { } row) return (null, false);
+        var newest = (await store.GetDefinitionsAsync(row.DefinitionId, ct)).FirstOrDefault(v => v.Id != versionId);
+        return (new DefinitionChange
+        {
+            Delete = [versionId],
+            Save = newest is { IsLatest: false } ? [newest with { IsLatest = true }] : [],
+            ReplaceTriggersOf = row.IsPublished ? [row.DefinitionId] : [],
+        }, true);
+    }, ct);
+
+    /// <summary>Deletes a definition with all its versions, triggers and due times. Running instances keep their content. False when there is no such definition.</summary>
+    public async Task<bool> DeleteAsync(string definitionId, CancellationToken ct) => await ChangeAsync(async () =>
+    {
+        var versions = await store.GetDefinitionsAsync(definitionId, ct);
+        return versions.Count == 0 ? (null, false) : (new DefinitionChange { Delete = [.. versions.Select(v => v.Id)], ReplaceTriggersOf = [definitionId] }, true);
+    }, ct);
 
     /// <summary>Publishes a definition file whose content is new. An operator's newer version stays until the file changes, unless forced.</summary>
     /// <param name="path">Path of the file below the definitions folder.</param>
@@ -111,21 +177,157 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
     /// <exception cref="DefinitionInvalidException">The definition was refused.</exception>
     public async Task<(DefinitionRow Row, DefinitionImport Outcome)> ImportFileAsync(string path, string json, bool force, string? user, CancellationToken ct)
     {
-        var hash = Hash(json);
-        string definitionId;
+        var given = new Given(json, registry);
+        if (given.IsNew) throw new DefinitionInvalidException([new DefinitionProblem("", null, "definitionId", "is missing; expected the id of the workflow over all versions")]);
+        var known = await ChangeAsync<(DefinitionRow Row, DefinitionImport Outcome)?>(async () =>
+        {
+            var versions = await store.GetDefinitionsAsync(given.DefinitionId, ct);
+            var published = versions.FirstOrDefault(v => v.IsPublished);
+            var same = published is not null && given.SameFileAs(published.Content);
+            // The file as it was last taken in: what came after is an operator's.
+            if (!force && versions.FirstOrDefault(v => v.SourceHash is not null)?.SourceHash == given.FileHash)
+                return (null, (published ?? versions[0], published is null || same ? DefinitionImport.Unchanged : DefinitionImport.Kept));
+            if (!same) return (null, null);
+            var noted = published! with { SourceFile = path, SourceHash = given.FileHash };
+            return (noted == published ? null : new DefinitionChange { Save = [noted] }, (noted, DefinitionImport.Unchanged));
+        }, ct);
+        return known ?? (await PublishAsync(json, path, user, ct), DefinitionImport.Published);
+    }
+
+    /// <inheritdoc />
+    public void Dispose() => _turn.Dispose();
+
+    /// <summary>Plans a change and makes it; plans again when definitions have changed in between.</summary>
+    private async Task<T> ChangeAsync<T>(Func<Task<(DefinitionChange? Change, T Result)>> plan, CancellationToken ct)
+    {
+        await _turn.WaitAsync(ct);
         try
         {
-            definitionId = reader.Read(json).DefinitionId;
+            for (var tries = 1; ; tries++)
+            {
+                var stamp = await store.GetDefinitionsStampAsync(ct);
+                var (change, result) = await plan();
+                if (change is null) return result;
+                try
+                {
+                    await store.ChangeDefinitionsAsync(new DefinitionChange
+                    {
+                        IfStamp = stamp,
+                        Save = change.Save,
+                        Delete = change.Delete,
+                        ReplaceTriggersOf = change.ReplaceTriggersOf,
+                        Triggers = change.Triggers,
+                        Schedules = change.Schedules,
+                    }, ct);
+                }
+                catch (CommitConflictException e) when (e.Conflict == CommitConflict.DefinitionsChanged && tries < MaxTries)
+                {
+                    continue;
+                }
+                await catalog.RefreshAsync(ct, force: true);
+                return result;
+            }
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    /// <summary>The rows that saving a draft changes, and the draft.</summary>
+    private (List<DefinitionRow> Rows, DefinitionRow Draft) Draft(Given given, IReadOnlyList<DefinitionRow> versions, string? user)
+    {
+        if (versions.FirstOrDefault(v => v.IsLatest) is not { } latest)
+        {
+            var first = New(given, versions, user);
+            return ([first], first);
+        }
+        if (!latest.IsPublished)
+        {
+            var saved = latest with { Name = given.Name, Description = given.Description, ContentHash = given.ContentHash, Content = given.Content, CreatedBy = user };
+            return ([saved], saved);
+        }
+        var next = New(given, versions, user);
+        return ([latest with { IsLatest = false }, next], next);
+    }
+
+    private DefinitionRow New(Given given, IReadOnlyList<DefinitionRow> versions, string? user)
+    {
+        var now = time.GetUtcNow();
+        now = now.AddTicks(-(now.Ticks % TimeSpan.TicksPerMicrosecond)); // As precise as the databases, so that the row given back is the row stored.
+        return new DefinitionRow(Ids.Row(now), given.DefinitionId, versions.Count == 0 ? 1 : versions.Max(v => v.Version) + 1, given.Name, given.Description, true, false, given.ContentHash, given.Content, null, null, now, user);
+    }
+
+    /// <summary>The change that publishes a row. Throws <see cref="DefinitionInvalidException"/> with all that is wrong.</summary>
+    private async Task<(DefinitionChange Change, DefinitionRow Published)> PublicationAsync(DefinitionRow row, List<DefinitionRow> rows, IReadOnlyList<DefinitionRow> versions, CancellationToken ct)
+    {
+        var problems = new List<DefinitionProblem>();
+        Elsa.Workflows.Activities.Workflow workflow;
+        try
+        {
+            workflow = reader.Read(row.Content);
         }
         catch (DefinitionFormatException e)
         {
             throw new DefinitionInvalidException([new DefinitionProblem("", null, null, e.Message)]);
         }
-        var versions = await store.GetDefinitionsAsync(definitionId, ct);
-        var published = versions.FirstOrDefault(v => v.IsPublished);
-        if (!force && versions.Any(v => v.SourceHash == hash)) return published is null || published.ContentHash == hash ? (published ?? versions[0], DefinitionImport.Unchanged) : (published, DefinitionImport.Kept);
-        if (published?.ContentHash == hash) return (published, DefinitionImport.Unchanged);
-        return (await PublishAsync(json, path, user, ct), DefinitionImport.Published);
+        workflow.DefinitionId = row.DefinitionId;
+        workflow.VersionId = row.Id;
+        workflow.DefinitionVersion = row.Version;
+        Check(workflow, problems);
+        var (triggers, schedules) = problems.Count == 0 ? await IndexAsync(CompiledWorkflow.Compile(workflow, row.ContentHash), row, problems, ct) : ([], []);
+        foreach (var taken in await store.GetTriggersAsync(ct))
+            if (taken.RouteKey is not null && taken.DefinitionId != row.DefinitionId && triggers.FirstOrDefault(t => t.RouteKey == taken.RouteKey) is { } mine)
+                problems.Add(new DefinitionProblem(mine.ActivityId, "Elsa.HttpEndpoint", "Path", $"{taken.RouteKey} is already taken by the workflow '{taken.DefinitionId}'."));
+        if (problems.Count > 0) throw new DefinitionInvalidException(problems);
+        var published = row with { IsPublished = true };
+        // The version published until now may be among the rows that change anyway.
+        var all = rows.Where(r => r.Id != row.Id).Select(r => r with { IsPublished = false }).ToList();
+        all.AddRange(versions.Where(v => v.IsPublished && v.Id != row.Id && all.TrueForAll(r => r.Id != v.Id)).Select(v => v with { IsPublished = false }));
+        return (new DefinitionChange { Save = [.. all, published], ReplaceTriggersOf = [row.DefinitionId], Triggers = triggers, Schedules = schedules }, published);
+    }
+
+    /// <summary>A definition that someone gave, ready to be stored.</summary>
+    private sealed class Given
+    {
+        private readonly JsonObject _definition;
+
+        public Given(string json, ActivityRegistry registry)
+        {
+            try
+            {
+                _definition = DefinitionJson.Parse(json);
+            }
+            catch (DefinitionFormatException e)
+            {
+                throw new DefinitionInvalidException([new DefinitionProblem("", null, null, e.Message)]);
+            }
+            FileHash = Hash(json);
+            IsNew = DefinitionJson.Text(_definition, "definitionId")?.Trim() is not { Length: > 0 };
+            DefinitionId = IsNew ? Ids.Part() : DefinitionJson.Text(_definition, "definitionId")!.Trim();
+            var changed = DefinitionJson.Prepare(_definition, registry);
+            if (IsNew)
+            {
+                DefinitionJson.Set(_definition, "definitionId", DefinitionId, after: "id");
+                changed = true;
+            }
+            Content = changed ? _definition.ToJsonString(DefinitionJson.Compact) : json;
+            ContentHash = Hash(Content);
+            Name = DefinitionJson.Text(_definition, "name")?.Trim();
+            Description = DefinitionJson.Text(_definition, "description")?.Trim();
+        }
+
+        public bool IsNew { get; }
+        public string DefinitionId { get; }
+        public string Content { get; }
+        public string ContentHash { get; }
+        public string FileHash { get; }
+        public string? Name { get; }
+        public string? Description { get; }
+
+        public bool SameAs(string content) => DefinitionJson.Same(_definition, DefinitionJson.Parse(content));
+
+        public bool SameFileAs(string content) => SameAs(content);
     }
 
     /// <summary>Everything that would be refused at publish, apart from routes that other workflows have. Needs no database.</summary>

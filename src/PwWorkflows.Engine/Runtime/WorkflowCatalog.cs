@@ -60,10 +60,7 @@ public sealed class WorkflowCatalog(IEngineStore store, DefinitionReader reader,
         var options = handle.VersionOptions ?? VersionOptions.Published;
         if (options.IsPublished && FindPublished(id) is { } published) return published;
         var versions = await store.GetDefinitionsAsync(id, ct);
-        var row = options.Version > 0 ? versions.FirstOrDefault(v => v.Version == options.Version)
-            : options.IsLatest ? versions.FirstOrDefault(v => v.IsLatest)
-            : options.IsDraft ? versions.FirstOrDefault(v => v is { IsLatest: true, IsPublished: false })
-            : versions.FirstOrDefault(v => v.IsPublished) ?? (options.IsLatestOrPublished ? versions.FirstOrDefault(v => v.IsLatest) : null);
+        var row = versions.Pick(options);
         return row is null ? throw new WorkflowNotFoundException($"There is no {(options.IsPublished ? "published " : "")}workflow '{id}'.") : Compile(row);
     }
 

@@ -417,7 +417,9 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
             await Database.WriteAsync(async (c, t, token) =>
             {
                 // First, so that two nodes that publish at once take turns.
-                await ExecuteAsync(c, t, "UPDATE engine_stamps SET value = value + 1 WHERE name = 'definitions'", [], token).ConfigureAwait(false);
+                if (change.IfStamp is not { } stamp) await ExecuteAsync(c, t, "UPDATE engine_stamps SET value = value + 1 WHERE name = 'definitions'", [], token).ConfigureAwait(false);
+                else if (await ExecuteAsync(c, t, "UPDATE engine_stamps SET value = value + 1 WHERE name = 'definitions' AND value = $1", [stamp], token).ConfigureAwait(false) == 0)
+                    throw new CommitConflictException(CommitConflict.DefinitionsChanged, "The change of definitions is refused: they were changed by someone else meanwhile.");
                 foreach (var definition in change.ReplaceTriggersOf)
                 {
                     await ExecuteAsync(c, t, "DELETE FROM workflow_triggers WHERE definition_id = $1", [definition], token).ConfigureAwait(false);

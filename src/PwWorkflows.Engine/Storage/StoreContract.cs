@@ -135,6 +135,8 @@ public enum CommitConflict
     UniqueKey,
     /// <summary>An enlisted write touched another number of rows than expected.</summary>
     UnexpectedRows,
+    /// <summary>Definitions were changed since the stamp that the change was made for.</summary>
+    DefinitionsChanged,
 }
 
 /// <summary>The commit was refused and nothing of it was written; the run must be repeated from the last commit or given up.</summary>
@@ -176,6 +178,8 @@ public sealed record TriggerRow(string Id, string DefinitionId, string Definitio
 /// <summary>What changes in one publishing transaction. Everything derived from the published version changes with it.</summary>
 public sealed class DefinitionChange
 {
+    /// <summary>When given, the change is refused unless no definition has changed since <see cref="IEngineStore.GetDefinitionsStampAsync"/> gave this number.</summary>
+    public long? IfStamp { get; init; }
     /// <summary>Versions to insert or replace (by id).</summary>
     public IReadOnlyList<DefinitionRow> Save { get; init; } = [];
     /// <summary>Version ids to delete.</summary>
@@ -284,7 +288,7 @@ public interface IEngineStore : IAsyncDisposable
     /// <summary>Whether an instance (not ended) holds the activation key.</summary>
     Task<bool> IsActiveAsync(string? definitionId, string? correlationId, CancellationToken ct);
 
-    /// <summary>Applies a change of definitions in one transaction. Throws <see cref="CommitConflictException"/> with <see cref="CommitConflict.UniqueKey"/> when a route is taken by another definition.</summary>
+    /// <summary>Applies a change of definitions in one transaction. Throws <see cref="CommitConflictException"/> with <see cref="CommitConflict.UniqueKey"/> when a route is taken by another definition, <see cref="CommitConflict.DefinitionsChanged"/> when <see cref="DefinitionChange.IfStamp"/> is no longer the stamp.</summary>
     Task ChangeDefinitionsAsync(DefinitionChange change, CancellationToken ct);
 
     /// <summary>All versions, or those of one definition, newest version first.</summary>

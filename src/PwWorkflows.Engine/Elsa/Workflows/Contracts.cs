@@ -406,6 +406,8 @@ namespace Elsa.Common.Models
         public static readonly VersionOptions Published = new() { IsPublished = true };
         /// <summary>The published one, else the newest.</summary>
         public static readonly VersionOptions LatestOrPublished = new() { IsLatestOrPublished = true };
+        /// <summary>The newest, if it is the published one.</summary>
+        public static readonly VersionOptions LatestAndPublished = new() { IsLatestAndPublished = true };
         /// <summary>The unpublished newest.</summary>
         public static readonly VersionOptions Draft = new() { IsDraft = true };
         /// <summary>All.</summary>
@@ -414,6 +416,8 @@ namespace Elsa.Common.Models
         public bool IsLatest { get; init; }
         /// <summary>The published one, else the newest.</summary>
         public bool IsLatestOrPublished { get; init; }
+        /// <summary>The newest, if it is the published one.</summary>
+        public bool IsLatestAndPublished { get; init; }
         /// <summary>The published one.</summary>
         public bool IsPublished { get; init; }
         /// <summary>The unpublished newest.</summary>
@@ -424,6 +428,27 @@ namespace Elsa.Common.Models
         public int Version { get; init; }
         /// <summary>One number.</summary>
         public static VersionOptions SpecificVersion(int version) => new() { Version = version };
+
+        /// <summary>From <c>Latest</c>, <c>Published</c>, <c>LatestOrPublished</c>, <c>LatestAndPublished</c>, <c>Draft</c>, <c>AllVersions</c> or a number. Throws <see cref="FormatException"/>.</summary>
+        public static VersionOptions FromString(string value) => TryParse(value, out var options) ? options
+            : throw new FormatException($"'{value}' names no version; expected Latest, Published, LatestOrPublished, LatestAndPublished, Draft, AllVersions or a number from 1.");
+
+        /// <summary>As <see cref="FromString"/>, but false for anything else.</summary>
+        public static bool TryParse(string value, out VersionOptions versionOptions)
+        {
+            VersionOptions? found = value switch
+            {
+                "AllVersions" => All,
+                "Draft" => Draft,
+                "Latest" => Latest,
+                "Published" => Published,
+                "LatestOrPublished" => LatestOrPublished,
+                "LatestAndPublished" => LatestAndPublished,
+                _ => int.TryParse(value, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var number) && number > 0 ? SpecificVersion(number) : null,
+            };
+            versionOptions = found ?? default;
+            return found is not null;
+        }
     }
 }
 
