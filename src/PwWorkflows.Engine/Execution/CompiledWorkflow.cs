@@ -12,7 +12,7 @@ namespace PwWorkflows.Engine.Execution;
 /// <summary>An activity at its place in a workflow, with what the engine needs at each run worked out once.</summary>
 public sealed class ActivityNode
 {
-    private readonly (Output Output, string Name)[] _outputs;
+    private readonly (Output Output, OutputProperty Property)[] _outputs;
 
     internal ActivityNode(IActivity activity, ActivityNode? parent, int index)
     {
@@ -23,7 +23,7 @@ public sealed class ActivityNode
         NodeId = activity.NodeId;
         Inputs = [.. Class.Inputs.Where(i => i.IsWrapped && i.AutoEvaluate).Select(i => (i, (Input?)i.Property.GetValue(activity))).Where(x => x.Item2 is not null).Select(x => (x.i, x.Item2!))];
         RawInputs = [.. Class.Inputs.Where(i => !i.IsWrapped && i.IsSerializable && IsSimple(i.ValueType)).Select(i => (i.Name, i.Property.GetValue(activity)))];
-        _outputs = [.. Class.Outputs.Select(o => ((Output?)o.Property.GetValue(activity), o.Name)).Where(x => x.Item1 is not null).Select(x => (x.Item1!, x.Name))];
+        _outputs = [.. Class.Outputs.Select(o => ((Output?)o.Property.GetValue(activity), o)).Where(x => x.Item1 is not null).Select(x => (x.Item1!, x.o))];
         Retry = RetryPolicy.Read(activity);
     }
 
@@ -44,10 +44,10 @@ public sealed class ActivityNode
     /// <summary>Direct children.</summary>
     public List<ActivityNode> Children { get; } = [];
 
-    internal string? OutputName(Output output)
+    internal OutputProperty? OutputOf(Output output)
     {
-        foreach (var (o, name) in _outputs)
-            if (ReferenceEquals(o, output)) return name;
+        foreach (var (o, property) in _outputs)
+            if (ReferenceEquals(o, output)) return property;
         return null;
     }
 

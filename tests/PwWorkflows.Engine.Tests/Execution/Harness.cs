@@ -35,7 +35,7 @@ internal sealed class InMemoryWorkflow
         collection.AddSingleton(Trace);
         services?.Invoke(collection);
         _services = collection.BuildServiceProvider();
-        Runner = new WorkflowRunner(new ExpressionEvaluator([new LiteralHandler(), new ObjectHandler(), new VariableHandler(), new InputHandler(), new DelegateHandler()]),
+        Runner = new WorkflowRunner(new ExpressionEvaluator([new LiteralHandler(), new ObjectHandler(), new VariableHandler(), new InputHandler(), new DelegateHandler(), new JavaScriptHandler()]),
             new StimulusHasher(), Time, [new FaultStrategy(), new ContinueWithIncidentsStrategy()])
         { DefaultFlowchartMode = mode };
         var workflow = root as Workflow ?? new Workflow(root);

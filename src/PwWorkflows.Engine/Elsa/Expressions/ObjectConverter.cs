@@ -143,6 +143,31 @@ public static class ObjectConverter
     private static object? ToExpando(object value) =>
         PlainObjectConverter.ToPlain(value is JsonElement or JsonNode ? value : JsonSerializer.SerializeToElement(value, value.GetType(), Json));
 
+    /// <summary>A copy that shares nothing with the original which a run could change. What can't be copied is given as it is.</summary>
+    internal static object? Copy(object? value)
+    {
+        switch (value)
+        {
+            case null or string or ValueType or Uri or Type or Delegate or Version: return value;
+            case JsonNode node: return node.DeepClone();
+            case ExpandoObject map:
+                IDictionary<string, object?> copy = new ExpandoObject();
+                foreach (var (key, item) in map) copy[key] = Copy(item);
+                return copy;
+            case List<object?> list: return list.ConvertAll(Copy);
+            case byte[] bytes: return bytes.Clone();
+            case not IEnumerable when value.GetType().Namespace?.StartsWith("System", StringComparison.Ordinal) == true: return value;
+        }
+        try
+        {
+            return JsonSerializer.Deserialize(JsonSerializer.SerializeToUtf8Bytes(value, value.GetType(), Json), value.GetType(), Json);
+        }
+        catch (Exception e) when (e is NotSupportedException or JsonException or InvalidOperationException)
+        {
+            return value;
+        }
+    }
+
     private static bool IsLong(string? text) => text?.Length > 60;
 
     private static string Describe(object value)

@@ -1,5 +1,6 @@
 using System.Linq.Expressions;
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using Elsa.Expressions.Helpers;
 using Elsa.Expressions.Models;
 using Elsa.Workflows;
@@ -29,10 +30,10 @@ public static class ActivityExtensions
         var value = input is null ? default : context.Get<T>(input.MemoryBlockReference());
         return value is null && defaultValue is not null ? defaultValue() : value;
     }
-    /// <summary>Writes an output; nothing when it is not bound.</summary>
-    public static void Set<T>(this Output<T>? output, ActivityExecutionContext context, T? value) => context.Set(output, value);
-    /// <summary>Writes an output; nothing when it is not bound.</summary>
-    public static void Set(this Output? output, ActivityExecutionContext context, object? value) => context.Set(output, value);
+    /// <summary>Writes an output. One that is not bound is only recorded, under the name of the property that was given.</summary>
+    public static void Set<T>(this Output<T>? output, ActivityExecutionContext context, T? value, [CallerArgumentExpression(nameof(output))] string? outputName = null) => context.Set(output, value, outputName);
+    /// <summary>Writes an output. One that is not bound is only recorded, under the name of the property that was given.</summary>
+    public static void Set(this Output? output, ActivityExecutionContext context, object? value, [CallerArgumentExpression(nameof(output))] string? outputName = null) => context.Set(output, value, outputName);
     /// <summary>Writes a variable.</summary>
     public static void Set(this Variable variable, ActivityExecutionContext context, object? value) => context.ExpressionExecutionContext.Set(variable, value);
     /// <summary>Writes a variable.</summary>
@@ -67,7 +68,7 @@ public static class ActivityExtensions
     public static void SetResult(this ActivityExecutionContext context, object? value)
     {
         if (context.Activity is not IActivityWithResult with) throw new InvalidOperationException($"{context.Activity.Type} has no result.");
-        context.Set(with.Result, value);
+        context.Set(with.Result, value, nameof(with.Result));
     }
 
     /// <summary>A variable by name, innermost first.</summary>
@@ -108,7 +109,7 @@ public static class ActivityExtensions
 
     /// <summary>Output of another activity.</summary>
     public static object? GetActivityOutput(this ActivityExecutionContext context, Func<IActivity> activity, string outputName = "Result") =>
-        context.WorkflowExecutionContext.OutputRegister.GetValueOrDefault((activity().Id, outputName));
+        context.WorkflowExecutionContext.FindOutput(activity().Id, outputName);
     /// <summary>Result of the last activity that had one.</summary>
     public static object? GetLastResult(this ActivityExecutionContext context) => context.WorkflowExecutionContext.LastResult;
     /// <summary>Executions around this one, nearest first.</summary>

@@ -62,6 +62,7 @@ public abstract class HttpEndpointBase : HttpEndpointBase<object>
 
 /// <summary>Starts or resumes a workflow on an HTTP request.</summary>
 [Activity("Elsa", "HTTP", "Wait for an inbound HTTP request that matches the specified path and methods.", DisplayName = "HTTP Endpoint")]
+[Output(IsSerializable = false)]
 public sealed class HttpEndpoint : Trigger<HttpRequest>
 {
     /// <summary>Name with which the payloads of all HTTP endpoints are hashed.</summary>
@@ -121,10 +122,10 @@ public sealed class HttpEndpoint : Trigger<HttpRequest>
     [Output(Description = "The parsed request content, if any.")]
     public Output<object?>? ParsedContent { get; set; }
     /// <summary>Uploaded files.</summary>
-    [Output(Description = "The uploaded files, if any.")]
+    [Output(Description = "The uploaded files, if any.", IsSerializable = false)]
     public Output<IFormFile[]>? Files { get; set; }
     /// <summary>First uploaded file.</summary>
-    [Output(Description = "The first uploaded file, if any.")]
+    [Output(Description = "The first uploaded file, if any.", IsSerializable = false)]
     public Output<IFormFile>? File { get; set; }
     /// <summary>Route values.</summary>
     [Output(Description = "The parsed route data, if any.")]
@@ -165,12 +166,19 @@ public sealed class HttpEndpoint : Trigger<HttpRequest>
         var http = RequestOf(context);
         var request = http.Request;
         context.Set(Result, request);
-        if (RouteData is not null) context.Set(RouteData, request.RouteValues.ToDictionary(v => v.Key, v => v.Value!));
-        if (QueryStringData is not null) context.Set(QueryStringData, request.Query.ToDictionary(q => q.Key, q => Values(q.Value)));
-        if (Headers is not null) context.Set(Headers, request.Headers.ToDictionary(h => h.Key, h => SensitiveHeaders.IsSensitive(h.Key) ? SensitiveHeaders.Mask : Values(h.Value)));
+        Give(RouteData, nameof(RouteData), () => request.RouteValues.ToDictionary(v => v.Key, v => v.Value!));
+        Give(QueryStringData, nameof(QueryStringData), () => request.Query.ToDictionary(q => q.Key, q => Values(q.Value)));
+        Give(Headers, nameof(Headers), () => request.Headers.ToDictionary(h => h.Key, h => SensitiveHeaders.IsSensitive(h.Key) ? SensitiveHeaders.Mask : Values(h.Value)));
         var outcome = await ReadContentAsync(context, request);
         if (outcome is null) await context.CompleteActivityAsync();
         else await RefuseAsync(context, http, outcome);
+
+        // Most workflows ask for none of them: one that is not bound is made when a script asks for it.
+        void Give(Output<IDictionary<string, object>>? output, string name, Func<IDictionary<string, object>> make)
+        {
+            if (output is null) context.Set((Output?)null, new Lazy<object?>(make), name);
+            else context.Set(output, make(), name);
+        }
     }
 
     private async ValueTask<string?> ReadContentAsync(ActivityExecutionContext context, HttpRequest request)

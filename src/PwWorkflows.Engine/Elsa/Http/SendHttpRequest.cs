@@ -19,6 +19,7 @@ namespace Elsa.Http;
 /// <summary>
 /// What the activities share that send HTTP requests. A retry policy of the activity goes before its ports for failures: as long as an attempt is left, a failed connection or a timeout is a fault that is tried again.
 /// </summary>
+[Output(IsSerializable = false)]
 public abstract class SendHttpRequestBase : Activity<HttpResponseMessage>
 {
     /// <inheritdoc cref="Activity(string?, int?)" />

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Elsa.Expressions.Models;
 using Elsa.Extensions;
 using Elsa.Workflows.Activities.Flowchart.Models;
@@ -119,20 +120,28 @@ public sealed class ActivityExecutionContext
     public bool TryGet(MemoryBlockReference reference, out object? value) => ExpressionExecutionContext.TryGet(reference, out value);
     /// <summary>Writes a place.</summary>
     public void Set(MemoryBlockReference reference, object? value) => ExpressionExecutionContext.Set(reference, value);
-    /// <summary>Writes an output; nothing when it is not bound.</summary>
-    public void Set<T>(Output<T>? output, T? value) => Set((Output?)output, value);
+    /// <summary>Writes an output. One that is not bound is only recorded, under the name of the property that was given.</summary>
+    public void Set<T>(Output<T>? output, T? value, [CallerArgumentExpression(nameof(output))] string? outputName = null) => Set((Output?)output, value, outputName);
 
-    /// <summary>Writes an output; nothing when it is not bound.</summary>
-    public void Set(Output? output, object? value)
+    /// <summary>Writes an output. One that is not bound is only recorded, under the name of the property that was given.</summary>
+    public void Set(Output? output, object? value, [CallerArgumentExpression(nameof(output))] string? outputName = null)
     {
-        if (output is null) return;
+        if (output is null)
+        {
+            var property = outputName.AsSpan()[(outputName.AsSpan().LastIndexOf('.') + 1)..];
+            foreach (var known in Node.Class.Outputs)
+                if (property.SequenceEqual(known.Property.Name))
+                    WorkflowExecutionContext.RecordOutput(this, known, value);
+            return;
+        }
         var reference = output.MemoryBlockReference();
         var block = ExpressionExecutionContext.FindBlock(reference.Id);
         if (block is not null)
             block.Value = block.Metadata is Variable { ValueType: var type } && type != typeof(object) ? Elsa.Expressions.Helpers.ObjectConverter.ConvertTo(value, type) : value;
         else
             ExpressionExecutionContext.Memory.Blocks[reference.Id] = new MemoryBlock(value);
-        WorkflowExecutionContext.RecordOutput(this, output, reference.Id, value);
+        if (Node.OutputOf(output) is { } bound) WorkflowExecutionContext.RecordOutput(this, bound, value);
+        WorkflowExecutionContext.SetOutput(reference.Id, value);
     }
 
     /// <summary>A kept property converted.</summary>

@@ -153,7 +153,7 @@ namespace Elsa.Workflows.Memory
         internal virtual Type ValueType => typeof(object);
 
         /// <inheritdoc />
-        public override MemoryBlock Declare() => new(Value, this);
+        public override MemoryBlock Declare() => new(Elsa.Expressions.Helpers.ObjectConverter.Copy(Value), this);
     }
 
     /// <summary>A variable of type <typeparamref name="T"/>.</summary>

@@ -144,15 +144,21 @@ public sealed class WorkflowExecutionContext
         Scheduler.Schedule(new ScheduledWork(node, owner, options?.CompletionCallback, options?.Tag, options?.Variables, options?.ExistingActivityExecutionContext, options?.Input));
     }
 
-    internal void RecordOutput(ActivityExecutionContext context, Output output, string blockId, object? value)
+    /// <summary>Keeps an output for the scripts of this burst and, when it is plain data, for the record of the execution.</summary>
+    internal void RecordOutput(ActivityExecutionContext context, OutputProperty output, object? value)
     {
-        var name = context.Node.OutputName(output);
-        if (name is not null)
-        {
-            OutputRegister[(context.Activity.Id, name)] = value;
-            (context.OutputValues ??= [])[name] = value;
-            if (name == "Result") LastResult = value;
-        }
-        if (Compiled.OutputNames.Contains(blockId)) Output[blockId] = value!;
+        OutputRegister[(context.Activity.Id, output.Name)] = value;
+        if (output.Descriptor.IsSerializable != false && value is not Lazy<object?>) (context.OutputValues ??= [])[output.Name] = value;
+        if (output.Name == "Result") LastResult = value;
+    }
+
+    /// <summary>What an activity gave in this burst; null when nothing.</summary>
+    internal object? FindOutput(string activityId, string output) =>
+        OutputRegister.GetValueOrDefault((activityId, output)) is var value && value is Lazy<object?> late ? late.Value : value;
+
+    /// <summary>Sets an output of the workflow when there is one of this name.</summary>
+    internal void SetOutput(string name, object? value)
+    {
+        if (Compiled.OutputNames.Contains(name)) Output[name] = value!;
     }
 }
