@@ -8,7 +8,7 @@ public sealed class EngineOptions
     /// <summary>Name of this node in leases. Default: machine name, process id and a random part, so that no two processes share one.</summary>
     public string NodeId { get; set; } = $"{Environment.MachineName}-{Environment.ProcessId}-{Random.Shared.Next(0x10000):x4}";
 
-    /// <summary>How many instances run at once on this node. Default: 32.</summary>
+    /// <summary>How many instances of the queue run at once on this node; with 0 it only takes requests in, and other nodes carry out what they ask for. Default: 32.</summary>
     public int MaxConcurrency { get; set; } = 32;
 
     /// <summary>How long a node owns an instance or a work item without renewing. Default: 10 seconds.</summary>

@@ -123,6 +123,20 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
     public Task<RunOutcome?> ResumeAsync(string instanceId, string bookmarkId, IDictionary<string, object?>? input, IReadOnlyList<string> completedWork, CancellationToken ct) =>
         CountedAsync(() => ClaimAndRunAsync(instanceId, completedWork, (wf, _) => _runner.ResumeAsync(wf, bookmarkId, input!), ct));
 
+    /// <summary>Resumes the bookmarks of one instance that a stimulus meets, without a row of the queue: for callers that wait for the outcome. Null when there is none now, or another node runs the instance.</summary>
+    public async Task<RunOutcome?> ResumeByStimulusAsync(string instanceId, string hash, string? correlationId, string? activityInstanceId, IDictionary<string, object?>? input, CancellationToken ct)
+    {
+        var outcome = await CountedAsync(() => ClaimAndRunAsync(instanceId, [], async (wf, _) =>
+        {
+            if (correlationId is not null && wf.CorrelationId != correlationId) return false;
+            var met = wf.BookmarkList.Where(b => b.Bookmark.Hash == hash && (activityInstanceId is null || b.Owner.Id == activityInstanceId)).Select(b => b.Bookmark.Id).ToList();
+            var resumed = false;
+            foreach (var bookmark in met) resumed |= await _runner.ResumeAsync(wf, bookmark, input!);
+            return resumed;
+        }, ct));
+        return outcome is { Matched: true } ? outcome : null;
+    }
+
     /// <summary>Runs a faulted instance again from its failed activities, and a parked one from its last commit.</summary>
     public Task<RunOutcome?> RetryAsync(string instanceId, IReadOnlyList<string> completedWork, CancellationToken ct) =>
         CountedAsync(() => ClaimAndRunAsync(instanceId, completedWork, async (wf, _) =>

@@ -86,6 +86,10 @@ internal sealed class RuntimeServices(IEngineStore store, QueueWorker queue, Ins
             await SubmitAsync(item, cancellationToken);
             return Stored;
         }
+        // Who waits for the outcome needs no row of the queue to have it: the answer is the commit. What can't be met now waits in the queue as ever.
+        if (metadata?.WorkflowInstanceId is { } instance
+            && await _runner.ResumeByStimulusAsync(instance, stimulusHash, metadata.CorrelationId, metadata.ActivityInstanceId, metadata.Input!, cancellationToken) is { } direct)
+            return new SendStimulusResult([Response(direct)]);
         var outcomes = await _queue.RunAndWaitAsync(item, cancellationToken);
         return new SendStimulusResult([.. outcomes.Where(o => o.Matched).Select(o => Response(o))]);
     }
@@ -134,10 +138,18 @@ internal sealed class RuntimeServices(IEngineStore store, QueueWorker queue, Ins
         foreach (var bookmark in found)
         {
             if (filter.WorkflowInstanceId is { } instance && bookmark.InstanceId != instance) continue;
-            var outcomes = await _queue.RunAndWaitAsync(WorkItems.Resume(bookmark.InstanceId, bookmark.Id, _time.GetUtcNow(), _time, o?.Input!, timer: false), cancellationToken);
-            last = new ResumeBookmarkResult(outcomes is [{ Matched: true }], outcomes is [{ Matched: true } one] ? Response(one) : null);
+            var outcome = await ResumeNowAsync(bookmark.InstanceId, bookmark.Id, o?.Input, cancellationToken);
+            last = new ResumeBookmarkResult(outcome is { Matched: true }, outcome is { Matched: true } ? Response(outcome) : null);
         }
         return last ?? new ResumeBookmarkResult(false, null);
+    }
+
+    /// <summary>Resumes a bookmark for a caller that waits; through the queue only when another node runs the instance now.</summary>
+    private async Task<RunOutcome?> ResumeNowAsync(string instanceId, string bookmarkId, IDictionary<string, object>? input, CancellationToken ct)
+    {
+        if (Ambient.Current is null && await _runner.ResumeAsync(instanceId, bookmarkId, input!, [], ct) is { } outcome) return outcome;
+        var outcomes = await _queue.RunAndWaitAsync(WorkItems.Resume(instanceId, bookmarkId, _time.GetUtcNow(), _time, input!, timer: false), ct);
+        return outcomes is [var one] ? one : null;
     }
 
     // ---- starting
@@ -195,8 +207,7 @@ internal sealed class RuntimeServices(IEngineStore store, QueueWorker queue, Ins
                 }, cancellationToken);
             }
             var bookmark = request.BookmarkId ?? throw new ArgumentException($"Instance {id} is stored; a bookmark id is needed to run it on.", nameof(request));
-            var outcomes = await services._queue.RunAndWaitAsync(WorkItems.Resume(id, bookmark, services._time.GetUtcNow(), services._time, request.Input!, timer: false), cancellationToken);
-            return outcomes is [{ Matched: true } o] ? Response(o, request.IncludeWorkflowOutput) : throw new InvalidOperationException($"Instance {id} has no bookmark {bookmark}.");
+            return await services.ResumeNowAsync(id, bookmark, request.Input, cancellationToken) is { Matched: true } o ? Response(o, request.IncludeWorkflowOutput) : throw new InvalidOperationException($"Instance {id} has no bookmark {bookmark}.");
         }
 
         public async Task<RunWorkflowInstanceResponse> CreateAndRunInstanceAsync(CreateAndRunWorkflowInstanceRequest request, CancellationToken cancellationToken = default)

@@ -15,6 +15,8 @@ internal sealed class PostgresDatabase : IEngineDatabase
         // Several nodes share a server of 100 connections by default; who sets another size gets it.
         if (builder.MaxPoolSize == new NpgsqlConnectionStringBuilder().MaxPoolSize) builder.MaxPoolSize = 20;
         if (builder.MaxAutoPrepare == 0) builder.MaxAutoPrepare = 100;
+        // Nothing here changes a session, so there is nothing to reset each time a connection goes back to the pool.
+        builder.NoResetOnClose = true;
         ConnectionString = connectionString;
         Source = new NpgsqlDataSourceBuilder(builder.ConnectionString).Build();
     }

@@ -179,23 +179,7 @@ internal sealed class SqliteEngineStore : EngineStoreBase
 
     private static void Enlisted(SqliteSession session, EnlistedWrite write)
     {
-        using var command = session.Connection.CreateCommand();
-#pragma warning disable CA2100 // Written by the product's own code, with parameters.
-        command.CommandText = write.Sql;
-#pragma warning restore CA2100
-        foreach (var (name, value) in write.Parameters)
-        {
-            command.Parameters.Add(new SqliteParameter(name.StartsWith('@') ? name : "@" + name, value switch
-            {
-                null => DBNull.Value,
-                // Texts of one offset sort by time.
-                DateTimeOffset time => time.ToUniversalTime(),
-                ReadOnlyMemory<byte> bytes => StoreText.Bytes(bytes),
-                _ => value,
-            }));
-        }
-
-        var rows = command.ExecuteNonQuery();
+        var rows = session.Execute(write.Sql, write.Parameters);
         if (write.ExpectedRows is { } expected && rows != expected)
             throw new CommitConflictException(CommitConflict.UnexpectedRows, $"An enlisted write touched {rows} rows where {expected} were expected.");
     }

@@ -7,6 +7,7 @@ namespace PwWorkflows.Engine.Storage;
 internal sealed class SqliteSession : IDisposable
 {
     private readonly Dictionary<string, SqliteCommand> _prepared = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, SqliteCommand> _named = new(StringComparer.Ordinal);
 
     public SqliteSession(string connectionString, bool readOnly)
     {
@@ -34,6 +35,35 @@ internal sealed class SqliteSession : IDisposable
 
     public int Execute(string sql, params ReadOnlySpan<object?> args) => Bind(sql, args).ExecuteNonQuery();
 
+    /// <summary>Runs a statement of the product, whose parameters have names.</summary>
+    public int Execute(string sql, IReadOnlyList<KeyValuePair<string, object?>> parameters)
+    {
+        if (!_named.TryGetValue(sql, out var command))
+        {
+            command = Connection.CreateCommand();
+#pragma warning disable CA2100 // Written by the product's own code, with parameters.
+            command.CommandText = sql;
+#pragma warning restore CA2100
+            if (_named.Count >= 200) Forget(_named);
+            _named.Add(sql, command);
+        }
+
+        command.Parameters.Clear();
+        foreach (var (name, value) in parameters)
+        {
+            command.Parameters.Add(new SqliteParameter(name.StartsWith('@') ? name : "@" + name, value switch
+            {
+                null => DBNull.Value,
+                // Texts of one offset sort by time.
+                DateTimeOffset time => time.ToUniversalTime(),
+                ReadOnlyMemory<byte> bytes => StoreText.Bytes(bytes),
+                _ => value,
+            }));
+        }
+
+        return command.ExecuteNonQuery();
+    }
+
     public List<T> Query<T>(string sql, ReadOnlySpan<object?> args, Func<DbDataReader, T> map)
     {
         using var reader = Bind(sql, args).ExecuteReader();
@@ -50,7 +80,7 @@ internal sealed class SqliteSession : IDisposable
             command.CommandText = sql;
             for (var i = 0; i < args.Length; i++) command.Parameters.Add(new SqliteParameter { ParameterName = SqliteValue.Name(i) });
             // Statements that are made up as they come must not pile up.
-            if (_prepared.Count >= 200) Forget();
+            if (_prepared.Count >= 200) Forget(_prepared);
             _prepared.Add(sql, command);
         }
 
@@ -58,15 +88,16 @@ internal sealed class SqliteSession : IDisposable
         return command;
     }
 
-    private void Forget()
+    private static void Forget(Dictionary<string, SqliteCommand> commands)
     {
-        foreach (var command in _prepared.Values) command.Dispose();
-        _prepared.Clear();
+        foreach (var command in commands.Values) command.Dispose();
+        commands.Clear();
     }
 
     public void Dispose()
     {
-        Forget();
+        Forget(_prepared);
+        Forget(_named);
         Connection.Dispose();
     }
 }

@@ -28,6 +28,8 @@ internal static class EmbeddedEngine
                 var retention = new RetentionSettings();
                 retention.Bind(new SettingsReader(configuration));
                 (o.Retention, o.FaultedRetention) = (retention.Ended, retention.Faulted);
+                // A wrong value is told by the check of the settings, before anything starts.
+                o.MaxConcurrency = Concurrency(new SettingsReader(configuration));
             },
             static registry => registry.RegisterFrom(typeof(IPwDatabase).Assembly));
         services.TryAddSingleton<Activities.Filings.IDefinitionVersionSource, DefinitionVersions>();
@@ -45,6 +47,9 @@ internal static class EmbeddedEngine
         return app;
     }
 
+    /// <summary><c>WORKFLOW_CONCURRENCY</c>: how many workflows this node carries out at once; 0 for a node that only takes requests in.</summary>
+    private static int Concurrency(SettingsReader settings) => settings.Number("WORKFLOW_CONCURRENCY", new EngineOptions().MaxConcurrency, 0, 1000);
+
     private sealed class DefinitionVersions : Activities.Filings.IDefinitionVersionSource
     {
         public string VersionOf(Elsa.Workflows.ActivityExecutionContext context) => context.WorkflowExecutionContext.Workflow.VersionId;
@@ -56,6 +61,7 @@ internal static class EmbeddedEngine
 
         public void Bind(SettingsReader settings)
         {
+            Concurrency(settings);
             try
             {
                 Options = StoreOptions.Parse(settings.Secret("DATABASE_URL"), settings.Text("PW_DATA", "./data"));
