@@ -56,6 +56,14 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
     protected abstract bool IsUniqueViolation(DbException exception);
     protected abstract Task<long> ReserveTokenBlockAsync(CancellationToken ct);
     protected abstract Task WriteAsync(WriteRequest request);
+
+    /// <summary>One statement of the product, written together with whatever else is ready.</summary>
+    protected async Task<int> ExecuteAsync(EnlistedWrite write, CancellationToken ct)
+    {
+        var request = new WriteRequest { Write = write, Cancellation = ct };
+        await WriteAsync(request).ConfigureAwait(false);
+        return request.Rows;
+    }
     /// <summary>Tells other nodes; this one has been told already.</summary>
     protected abstract void TellOthers();
 

@@ -32,6 +32,14 @@ internal sealed class PostgresCommit(IReadOnlyList<WriteRequest> requests, DateT
     /// <summary>Enlisted writes whose row count could not be checked in the statement: to be compared before the transaction is committed.</summary>
     public List<(NpgsqlBatchCommand Command, int Expected)> RowsToCheck { get; } = [];
 
+    private readonly List<(WriteRequest Request, NpgsqlBatchCommand Command)> _counted = [];
+
+    /// <summary>Tells the callers of single statements how many rows these touched.</summary>
+    public void CountRows()
+    {
+        foreach (var (request, command) in _counted) request.Rows = command.RecordsAffected;
+    }
+
     public void AddTo(IList<NpgsqlBatchCommand> commands)
     {
         _commands = commands;
@@ -45,6 +53,7 @@ internal sealed class PostgresCommit(IReadOnlyList<WriteRequest> requests, DateT
         foreach (var request in requests)
         {
             foreach (var item in request.Items) (items ??= []).Add((item, request));
+            if (request.Write is { } statement) _counted.Add((request, AddEnlisted(statement)));
             if (request.CompletedWork.Count > 0) (completedLoose ??= []).AddRange(request.CompletedWork);
             if (request.Commit is not { } commit) continue;
 
@@ -168,7 +177,7 @@ internal sealed class PostgresCommit(IReadOnlyList<WriteRequest> requests, DateT
         Column(rows, r => r.UpdatedAt.ToUniversalTime()), Column(rows, r => r.FinishedAt?.ToUniversalTime()), Column(rows, r => StoreText.Bytes(r.State)),
     ];
 
-    private void AddEnlisted(EnlistedWrite write)
+    private NpgsqlBatchCommand AddEnlisted(EnlistedWrite write)
     {
         var sql = write.Sql.Trim().TrimEnd(';');
         var checks = write.ExpectedRows is not null;
@@ -183,6 +192,7 @@ internal sealed class PostgresCommit(IReadOnlyList<WriteRequest> requests, DateT
             command.Parameters.Add(new NpgsqlParameter(name.TrimStart('@'), Value(value)));
         _commands.Add(command);
         if (checks && !countable) RowsToCheck.Add((command, write.ExpectedRows!.Value));
+        return command;
     }
 
     private void Add(string sql, params NpgsqlParameter[] parameters) => _commands.Add(Statement(sql, parameters));

@@ -7,10 +7,12 @@ namespace PwWorkflows.Engine.Storage;
 internal sealed class PostgresDatabase : IEngineDatabase
 {
     private readonly Action _countRoundTrip;
+    private readonly Func<EnlistedWrite, CancellationToken, Task<int>> _execute;
 
-    public PostgresDatabase(string connectionString, Action countRoundTrip)
+    public PostgresDatabase(string connectionString, Action countRoundTrip, Func<EnlistedWrite, CancellationToken, Task<int>> execute)
     {
         _countRoundTrip = countRoundTrip;
+        _execute = execute;
         var builder = new NpgsqlConnectionStringBuilder(connectionString);
         // Several nodes share a server of 100 connections by default; who sets another size gets it.
         if (builder.MaxPoolSize == new NpgsqlConnectionStringBuilder().MaxPoolSize) builder.MaxPoolSize = 20;
@@ -31,6 +33,8 @@ internal sealed class PostgresDatabase : IEngineDatabase
         await using var connection = await Source.OpenConnectionAsync(ct).ConfigureAwait(false);
         return await read(connection, ct).ConfigureAwait(false);
     }
+
+    public Task<int> ExecuteAsync(EnlistedWrite write, CancellationToken ct) => _execute(write, ct);
 
     public async Task<T> WriteAsync<T>(Func<DbConnection, DbTransaction, CancellationToken, Task<T>> write, CancellationToken ct)
     {

@@ -25,7 +25,7 @@ internal sealed class PostgresEngineStore : EngineStoreBase
 
     public PostgresEngineStore(StoreOptions options, TimeProvider time, ILogger logger) : base(options, time, logger)
     {
-        _database = new PostgresDatabase(options.ConnectionString, () => CountRoundTrips());
+        _database = new PostgresDatabase(options.ConnectionString, () => CountRoundTrips(), ExecuteAsync);
         _writers = Source(options.ConnectionString, HotPlans, options.CommitLoops + 1);
         _hot = Source(options.ConnectionString, HotPlans + " -c synchronous_commit=off", 8);
         _notifier = new PostgresNotifier(_database.Source, options.ConnectionString, Signal, time, logger);
@@ -165,7 +165,7 @@ internal sealed class PostgresEngineStore : EngineStoreBase
         {
             if (batch.Count == 1 && !IsTransient(refused))
             {
-                batch[0].Done.TrySetException(Conflict(refused));
+                batch[0].Done.TrySetException(Refusal(batch[0], refused));
                 return;
             }
 
@@ -189,7 +189,7 @@ internal sealed class PostgresEngineStore : EngineStoreBase
             catch (Exception refused) when (refused is PostgresException or CommitConflictException && connection.FullState == System.Data.ConnectionState.Open)
             {
                 if (IsTransient(refused) && attempt < Tries) continue;
-                request.Done.TrySetException(Conflict(refused));
+                request.Done.TrySetException(Refusal(request, refused));
                 return;
             }
         }
@@ -205,6 +205,7 @@ internal sealed class PostgresEngineStore : EngineStoreBase
         {
             // One round trip: the statements of a batch are one transaction.
             await batch.ExecuteNonQueryAsync().ConfigureAwait(false);
+            commit.CountRows();
             return;
         }
 
@@ -221,6 +222,7 @@ internal sealed class PostgresEngineStore : EngineStoreBase
 
         CountRoundTrips();
         await transaction.CommitAsync().ConfigureAwait(false);
+        commit.CountRows();
     }
 
     private async Task RewakeAsync(NpgsqlConnection connection, HashSet<string> hashes)
@@ -240,6 +242,9 @@ internal sealed class PostgresEngineStore : EngineStoreBase
 
     private static bool IsTransient(Exception exception) =>
         exception is PostgresException { SqlState: PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.LockNotAvailable };
+
+    /// <summary>A commit learns which promise did not hold; a statement of the product gets the database's own words.</summary>
+    private static Exception Refusal(WriteRequest request, Exception exception) => request.Write is not null ? exception : Conflict(exception);
 
     private static Exception Conflict(Exception exception) => exception is not PostgresException error ? exception : error.SqlState switch
     {

@@ -4,7 +4,7 @@ using System.Data.Common;
 namespace PwWorkflows.Engine.Storage;
 
 /// <summary>SQLite for the product's own tables: reading connections of its own, and turns on the one writer.</summary>
-internal sealed class SqliteDatabase(string connectionString, SqliteWriter writer, Action countRoundTrip) : IEngineDatabase, IDisposable
+internal sealed class SqliteDatabase(string connectionString, SqliteWriter writer, Action countRoundTrip, Func<EnlistedWrite, CancellationToken, Task<int>> execute) : IEngineDatabase, IDisposable
 {
     private readonly ConcurrentBag<SqliteSession> _idle = [];
     private volatile bool _closed;
@@ -39,6 +39,8 @@ internal sealed class SqliteDatabase(string connectionString, SqliteWriter write
             Return(session);
         }
     }
+
+    public Task<int> ExecuteAsync(EnlistedWrite write, CancellationToken ct) => execute(write, ct);
 
     public Task<T> WriteAsync<T>(Func<DbConnection, DbTransaction, CancellationToken, Task<T>> write, CancellationToken ct)
     {

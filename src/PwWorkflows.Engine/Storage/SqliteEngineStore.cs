@@ -14,7 +14,7 @@ internal sealed class SqliteEngineStore : EngineStoreBase
     public SqliteEngineStore(StoreOptions options, TimeProvider time, ILogger logger) : base(options, time, logger)
     {
         _writer = new SqliteWriter(options.ConnectionString, options.MaxCommitsPerTransaction, () => CountRoundTrips(), logger);
-        _database = new SqliteDatabase(options.ConnectionString, _writer, () => CountRoundTrips());
+        _database = new SqliteDatabase(options.ConnectionString, _writer, () => CountRoundTrips(), ExecuteAsync);
     }
 
     public override IEngineDatabase Database => _database;
@@ -74,6 +74,7 @@ internal sealed class SqliteEngineStore : EngineStoreBase
         try
         {
             var now = SqliteValue.Of(Now);
+            if (request.Write is { } write) request.Rows = session.Execute(write.Sql, write.Parameters);
             if (request.Commit is { } commit) Write(session, request, commit, now);
             foreach (var id in request.CompletedWork) session.Execute("DELETE FROM work_items WHERE id = $1", id);
             foreach (var item in request.Items) Insert(session, item, request, now);
@@ -82,7 +83,7 @@ internal sealed class SqliteEngineStore : EngineStoreBase
                 foreach (var bookmark in wakes.AddedBookmarks) Wake(session, bookmark.Hash, now);
             }
         }
-        catch (SqliteException exception) when (IsUniqueViolation(exception))
+        catch (SqliteException exception) when (request.Write is null && IsUniqueViolation(exception))
         {
             throw new CommitConflictException(CommitConflict.UniqueKey, "A key is already there: " + exception.Message, exception);
         }

@@ -337,6 +337,8 @@ public interface IEngineDatabase
     string ConnectionString { get; }
     /// <summary>Runs a read on a pooled open connection.</summary>
     Task<T> ReadAsync<T>(Func<System.Data.Common.DbConnection, CancellationToken, Task<T>> read, CancellationToken ct);
+    /// <summary>Runs one statement and commits it, together with whatever else is ready to be written; the number of rows it touched.</summary>
+    Task<int> ExecuteAsync(EnlistedWrite write, CancellationToken ct);
     /// <summary>Runs a write in one transaction and commits it; an exception rolls back. On SQLite it waits for its turn.</summary>
     Task<T> WriteAsync<T>(Func<System.Data.Common.DbConnection, System.Data.Common.DbTransaction, CancellationToken, Task<T>> write, CancellationToken ct);
 }

@@ -1,6 +1,6 @@
 namespace PwWorkflows.Engine.Storage;
 
-/// <summary>What one caller wants written: the commit of an instance, or work to enqueue or to complete without one.</summary>
+/// <summary>What one caller wants written: the commit of an instance, or work to enqueue or to complete without one, or one statement of the product.</summary>
 internal sealed class WriteRequest
 {
     public InstanceCommit? Commit { get; init; }
@@ -12,6 +12,10 @@ internal sealed class WriteRequest
     public TimeSpan ItemLease { get; init; }
     /// <summary>Items to delete; unknown ones are ignored.</summary>
     public IReadOnlyCollection<string> CompletedWork { get; init; } = [];
+    /// <summary>A statement of the product's own.</summary>
+    public EnlistedWrite? Write { get; init; }
+    /// <summary>How many rows <see cref="Write"/> touched, once it is written.</summary>
+    public int Rows { get; set; }
     public CancellationToken Cancellation { get; init; }
     public TaskCompletionSource Done { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 

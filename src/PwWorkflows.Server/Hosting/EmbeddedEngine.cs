@@ -99,7 +99,7 @@ internal static class EmbeddedEngine
         public Task<T> WriteAsync<T>(Func<DbConnection, DbTransaction, CancellationToken, Task<T>> write, CancellationToken ct) => store.Database.WriteAsync(write, ct);
 
         public Task<int> ExecuteAsync(string sql, IReadOnlyList<KeyValuePair<string, object?>> parameters, CancellationToken ct) =>
-            WriteAsync((connection, transaction, token) => connection.ExecuteAsync(transaction, sql, parameters, token), ct);
+            store.Database.ExecuteAsync(new EnlistedWrite(sql, parameters), ct);
 
         public void Enlist(string sql, IReadOnlyList<KeyValuePair<string, object?>> parameters, int? expectedRows = null) =>
             RunningActivity.Enlist(new EnlistedWrite(sql, parameters, expectedRows));

@@ -50,6 +50,30 @@ public abstract class EnlistedWriteContract(ITestDatabase database) : StoreTestB
     }
 
     [Fact]
+    public async Task A_single_statement_tells_the_rows_it_touched()
+    {
+        await CreateInboxAsync();
+        var insert = Insert("evt_1", suffix: " ON CONFLICT (id) DO NOTHING");
+        Assert.Equal(1, await Store.Database.ExecuteAsync(insert, Ct));
+        Assert.Equal(0, await Store.Database.ExecuteAsync(insert, Ct));
+        await Store.Database.ExecuteAsync(Insert("evt_2"), Ct);
+        Assert.Equal(2, await Store.Database.ExecuteAsync(new EnlistedWrite("UPDATE inbox SET tries = @tries", [new("tries", 7L)]), Ct));
+        Assert.Equal(2, await InboxCountAsync("tries = 7"));
+    }
+
+    [Fact]
+    public async Task A_refused_single_statement_tells_the_database_error_and_harms_nothing_written_with_it()
+    {
+        await CreateInboxAsync();
+        await Store.Database.ExecuteAsync(Insert("evt_0"), Ct);
+        var writes = Enumerable.Range(0, 60).Select(i => i % 20 == 7
+            ? Assert.ThrowsAnyAsync<DbException>(() => Store.Database.ExecuteAsync(Insert("evt_0"), Ct))
+            : i % 2 == 0 ? CommitAsync(Insert($"commit_{i}")) : (Task)Store.Database.ExecuteAsync(Insert($"alone_{i}"), Ct));
+        await Task.WhenAll(writes);
+        Assert.Equal(58, await InboxCountAsync());
+    }
+
+    [Fact]
     public async Task A_duplicate_product_key_refuses_the_whole_commit()
     {
         await CreateInboxAsync();
