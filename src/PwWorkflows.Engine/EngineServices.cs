@@ -34,6 +34,7 @@ public static class EngineServices
             return registry;
         });
         services.AddSingleton<DefinitionReader>();
+        services.AddSingleton<DefinitionWriter>();
         services.AddSingleton<WorkflowCatalog>();
         services.AddSingleton<DefinitionPublisher>();
         services.AddSingleton<IStimulusHasher, StimulusHasher>();

@@ -14,12 +14,13 @@ internal static class DefinitionJson
     public const string NotFoundType = "Elsa.NotFoundActivity";
     private const string Original = "originalActivityJson";
     private const string NotFoundConnections = "notFoundConnections";
+    private const string Order = "order";
 
     /// <summary>Text as people read it: letters beyond ASCII and quotes in scripts are not escaped.</summary>
     public static JsonSerializerOptions Compact { get; } = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, MaxDepth = 128 };
 
     /// <summary>Top-level properties that the server manages: what a client or file says of them does not count.</summary>
-    private static readonly string[] ServerManaged = ["$schema", "id", "tenantId", "createdAt", "version", "isLatest", "isPublished", "isReadonly", "isSystem", "links"];
+    public static string[] ServerManaged { get; } = ["$schema", "id", "tenantId", "createdAt", "version", "isLatest", "isPublished", "isReadonly", "isSystem", "links"];
 
     /// <summary>Parses a definition. Property names are found in any case. Throws <see cref="DefinitionFormatException"/>.</summary>
     public static JsonObject Parse(string json)
@@ -53,13 +54,18 @@ internal static class DefinitionJson
     /// <summary>Text of a property, or null.</summary>
     public static string? Text(JsonObject o, string name) => o[name] is JsonValue v && v.TryGetValue<string>(out var text) ? text : null;
 
-    /// <summary>Whether two definitions say the same, apart from what the server manages.</summary>
-    public static bool Same(JsonObject a, JsonObject b) => JsonNode.DeepEquals(WithoutServerManaged(a), WithoutServerManaged(b));
+    /// <summary>Whether two definitions say the same, apart from what the server manages and from lists that are empty in one and missing in the other.</summary>
+    public static bool Same(JsonObject a, JsonObject b) => JsonNode.DeepEquals(Essence(a), Essence(b));
 
-    private static JsonNode WithoutServerManaged(JsonObject definition)
+    private static JsonNode Essence(JsonObject definition)
     {
         var copy = (JsonObject)definition.DeepClone();
         foreach (var name in ServerManaged) copy.Remove(name);
+        if (copy["options"] is JsonObject options && options["autoUpdateConsumingWorkflows"] is JsonValue v && v.TryGetValue<bool>(out var b) && !b) options.Remove("autoUpdateConsumingWorkflows");
+        foreach (var name in new[] { "name", "description" })
+            if (Text(copy, name) is { } text)
+                copy[name] = text.Trim();
+        foreach (var name in copy.Where(p => p.Value is null or JsonArray { Count: 0 } or JsonObject { Count: 0 }).Select(p => p.Key).ToList()) copy.Remove(name);
         return copy;
     }
 
@@ -138,7 +144,7 @@ internal static class DefinitionJson
     public static void Set(JsonObject o, string name, JsonNode? value, string? after = null)
     {
         if (o.ContainsKey(name)) o[name] = value;
-        else o.Insert(after is not null && o.ContainsKey(after) ? o.IndexOf(after) + 1 : after is null ? 0 : o.Count, name, value);
+        else o.Insert(after is not null && o.ContainsKey(after) ? o.IndexOf(after) + 1 : 0, name, value);
     }
 
     /// <summary>Puts back what <see cref="Substitute"/> had taken out for the designer.</summary>
@@ -173,7 +179,13 @@ internal static class DefinitionJson
             foreach (var connection in taken.ToList())
             {
                 taken.Remove(connection);
-                connections.Add(connection);
+                var place = connections.Count;
+                if (connection is JsonObject c && c[Order] is JsonValue order && order.TryGetValue<int>(out var n))
+                {
+                    c.Remove(Order);
+                    place = Math.Clamp(n, 0, connections.Count);
+                }
+                connections.Insert(place, connection);
             }
             changed = true;
         }
@@ -213,9 +225,11 @@ internal static class DefinitionJson
         if (leaving.Count == 0) return;
         if (activity["customProperties"] is not JsonObject custom) activity["customProperties"] = custom = [];
         if (custom[NotFoundConnections] is not JsonArray aside) custom[NotFoundConnections] = aside = [];
-        foreach (var connection in leaving)
+        // Their places among the others are kept: connections are followed in order.
+        foreach (var (connection, order) in leaving.Select(c => (c, connections.IndexOf(c))).ToList())
         {
             connections.Remove(connection);
+            connection[Order] = order;
             aside.Add(connection);
         }
     }

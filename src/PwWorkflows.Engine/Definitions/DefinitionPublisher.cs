@@ -54,7 +54,7 @@ public sealed record DefinitionPublication(DefinitionRow Row, bool AlreadyPublis
 /// Saves, publishes, retracts and deletes definitions. Triggers, routes and due times are derived from the published version and change in the same transaction.
 /// Changes of definitions take turns, on all nodes: each is planned on what is stored and refused by the store when something came in between, then planned again.
 /// </summary>
-public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader reader, ActivityRegistry registry, ExpressionEvaluator evaluator, IStimulusHasher hasher, WorkflowCatalog catalog, IServiceProvider services, TimeProvider time) : IDisposable
+public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader reader, ActivityRegistry registry, DefinitionWriter writer, ExpressionEvaluator evaluator, IStimulusHasher hasher, WorkflowCatalog catalog, IServiceProvider services, TimeProvider time) : IDisposable
 {
     private const int MaxTries = 50;
     private readonly SemaphoreSlim _turn = new(1, 1);
@@ -79,7 +79,7 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
     /// <exception cref="DefinitionInvalidException">The text is no JSON object.</exception>
     public async Task<DefinitionRow> SaveDraftAsync(string json, string? user, CancellationToken ct)
     {
-        var given = new Given(json, registry);
+        var given = new Given(json, registry, writer);
         return await ChangeAsync(async () =>
         {
             var versions = await store.GetDefinitionsAsync(given.DefinitionId, ct);
@@ -100,11 +100,11 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
     /// <exception cref="DefinitionInvalidException">All that is wrong with it; nothing was stored.</exception>
     public async Task<DefinitionRow> PublishAsync(string json, string? sourceFile, string? user, CancellationToken ct)
     {
-        var given = new Given(json, registry);
+        var given = new Given(json, registry, writer);
         return await ChangeAsync(async () =>
         {
             var versions = await store.GetDefinitionsAsync(given.DefinitionId, ct);
-            if (versions.FirstOrDefault(v => v.IsPublished) is { } published && given.SameAs(published.Content) && (sourceFile is not null || published.IsLatest)) return (null, published);
+            if (versions.FirstOrDefault(v => v.IsPublished) is { } published && (sourceFile is not null ? given.SameFileAs(published.Content) : published.IsLatest && given.SameAs(published.Content))) return (null, published);
             List<DefinitionRow> rows;
             DefinitionRow row;
             if (sourceFile is null)
@@ -114,6 +114,7 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
             }
             else
             {
+                if (versions.FirstOrDefault(v => v.IsLatest) is { } newest) given.TakeLayoutOf(newest.Content);
                 row = New(given, versions, user) with { SourceFile = sourceFile, SourceHash = given.FileHash };
                 rows = [.. versions.Where(v => v.IsLatest).Select(v => v with { IsLatest = false }), row];
             }
@@ -144,7 +145,7 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
     {
         var versions = await store.GetDefinitionsAsync(definitionId, ct);
         if (versions.FirstOrDefault(v => v.Version == version) is not { } old) return (null, null);
-        var row = New(new Given(old.Content, registry), versions, user);
+        var row = New(new Given(old.Content, registry, writer), versions, user);
         return (new DefinitionChange { Save = [.. versions.Where(v => v.IsLatest).Select(v => v with { IsLatest = false }), row] }, row);
     }, ct);
 
@@ -177,7 +178,7 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
     /// <exception cref="DefinitionInvalidException">The definition was refused.</exception>
     public async Task<(DefinitionRow Row, DefinitionImport Outcome)> ImportFileAsync(string path, string json, bool force, string? user, CancellationToken ct)
     {
-        var given = new Given(json, registry);
+        var given = new Given(json, registry, writer);
         if (given.IsNew) throw new DefinitionInvalidException([new DefinitionProblem("", null, "definitionId", "is missing; expected the id of the workflow over all versions")]);
         var known = await ChangeAsync<(DefinitionRow Row, DefinitionImport Outcome)?>(async () =>
         {
@@ -261,21 +262,11 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
     /// <summary>The change that publishes a row. Throws <see cref="DefinitionInvalidException"/> with all that is wrong.</summary>
     private async Task<(DefinitionChange Change, DefinitionRow Published)> PublicationAsync(DefinitionRow row, List<DefinitionRow> rows, IReadOnlyList<DefinitionRow> versions, CancellationToken ct)
     {
-        var problems = new List<DefinitionProblem>();
-        Elsa.Workflows.Activities.Workflow workflow;
-        try
-        {
-            workflow = reader.Read(row.Content);
-        }
-        catch (DefinitionFormatException e)
-        {
-            throw new DefinitionInvalidException([new DefinitionProblem("", null, null, e.Message)]);
-        }
+        var (workflow, problems) = ReadAndCheck(row.Content);
         workflow.DefinitionId = row.DefinitionId;
         workflow.VersionId = row.Id;
         workflow.DefinitionVersion = row.Version;
-        Check(workflow, problems);
-        var (triggers, schedules) = problems.Count == 0 ? await IndexAsync(CompiledWorkflow.Compile(workflow, row.ContentHash), row, problems, ct) : ([], []);
+        var (triggers, schedules) = await IndexAsync(workflow, row, problems, ct);
         foreach (var taken in await store.GetTriggersAsync(ct))
             if (taken.RouteKey is not null && taken.DefinitionId != row.DefinitionId && triggers.FirstOrDefault(t => t.RouteKey == taken.RouteKey) is { } mine)
                 problems.Add(new DefinitionProblem(mine.ActivityId, "Elsa.HttpEndpoint", "Path", $"{taken.RouteKey} is already taken by the workflow '{taken.DefinitionId}'."));
@@ -291,9 +282,13 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
     private sealed class Given
     {
         private readonly JsonObject _definition;
+        private readonly ActivityRegistry _registry;
+        private readonly DefinitionWriter _writer;
+        private readonly string _file;
 
-        public Given(string json, ActivityRegistry registry)
+        public Given(string json, ActivityRegistry registry, DefinitionWriter writer)
         {
+            (_registry, _writer) = (registry, writer);
             try
             {
                 _definition = DefinitionJson.Parse(json);
@@ -302,7 +297,6 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
             {
                 throw new DefinitionInvalidException([new DefinitionProblem("", null, null, e.Message)]);
             }
-            FileHash = Hash(json);
             IsNew = DefinitionJson.Text(_definition, "definitionId")?.Trim() is not { Length: > 0 };
             DefinitionId = IsNew ? Ids.Part() : DefinitionJson.Text(_definition, "definitionId")!.Trim();
             var changed = DefinitionJson.Prepare(_definition, registry);
@@ -313,112 +307,91 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
             }
             Content = changed ? _definition.ToJsonString(DefinitionJson.Compact) : json;
             ContentHash = Hash(Content);
+            _file = writer.Export(_definition);
+            FileHash = Hash(_file);
             Name = DefinitionJson.Text(_definition, "name")?.Trim();
             Description = DefinitionJson.Text(_definition, "description")?.Trim();
         }
 
         public bool IsNew { get; }
         public string DefinitionId { get; }
-        public string Content { get; }
-        public string ContentHash { get; }
+        public string Content { get; private set; }
+        public string ContentHash { get; private set; }
         public string FileHash { get; }
         public string? Name { get; }
         public string? Description { get; }
 
-        public bool SameAs(string content) => DefinitionJson.Same(_definition, DefinitionJson.Parse(content));
+        /// <summary>Whether it says the same as a stored version, or as what the designer was shown of it.</summary>
+        public bool SameAs(string content)
+        {
+            var stored = DefinitionJson.Parse(content);
+            if (DefinitionJson.Same(_definition, stored)) return true;
+            DefinitionLayout.Complete(stored, _registry);
+            return DefinitionJson.Same(_definition, DefinitionJson.Parse(stored.ToJsonString(DefinitionJson.Compact)));
+        }
 
-        public bool SameFileAs(string content) => SameAs(content);
+        /// <summary>Whether it is the same file as a stored version would be.</summary>
+        public bool SameFileAs(string content) => _file == _writer.Export(content);
+
+        /// <summary>Takes over the places of activities from another version: files have none.</summary>
+        public void TakeLayoutOf(string content)
+        {
+            if (!DefinitionLayout.Copy(DefinitionJson.Parse(content), _definition, _registry)) return;
+            Content = _definition.ToJsonString(DefinitionJson.Compact);
+            ContentHash = Hash(Content);
+        }
     }
 
     /// <summary>Everything that would be refused at publish, apart from routes that other workflows have. Needs no database.</summary>
     public IReadOnlyList<DefinitionProblem> Check(string json)
     {
-        var problems = new List<DefinitionProblem>();
         try
         {
-            Check(reader.Read(json), problems);
+            var given = new Given(json, registry, writer);
+            var problems = ReadAndCheck(given.Content).Problems;
+            if (given.IsNew) problems.Insert(0, new DefinitionProblem("", null, "definitionId", "is missing; expected the id of the workflow over all versions"));
+            return problems;
         }
-        catch (DefinitionFormatException e)
+        catch (DefinitionInvalidException e)
         {
-            problems.Add(new DefinitionProblem("", null, null, e.Message));
+            return e.Problems;
         }
-        return problems;
     }
 
     private static string Hash(string json) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(json)));
 
-    private void Check(Elsa.Workflows.Activities.Workflow workflow, List<DefinitionProblem> problems)
+    private (Elsa.Workflows.Activities.Workflow Workflow, List<DefinitionProblem> Problems) ReadAndCheck(string content)
     {
-        try
-        {
-            RetentionPeriod.Read(workflow.CustomProperties);
-        }
-        catch (FormatException e)
-        {
-            problems.Add(new DefinitionProblem("", null, "customProperties.retention", $"customProperties.{RetentionPeriod.PropertyName} {e.Message}"));
-        }
-        var seen = new HashSet<string>(StringComparer.Ordinal);
-        Visit(workflow.Root);
-
-        void Visit(IActivity activity)
-        {
-            if (activity.Id.Length > 0 && !seen.Add(activity.Id)) problems.Add(new DefinitionProblem(activity.Id, activity.Type, "id", "is used by more than one activity."));
-            var c = ActivityClass.Of(activity.GetType());
-            foreach (var input in c.Inputs)
-            {
-                if (!input.IsWrapped) continue;
-                var value = (Elsa.Workflows.Models.Input?)input.Property.GetValue(activity);
-                if (value?.Expression is not { } expression)
-                {
-                    if (value is null && input.IsRequired) problems.Add(new DefinitionProblem(activity.Id, activity.Type, input.Name, "is required, but not set."));
-                    continue;
-                }
-                if (evaluator.Find(expression.Type) is not { } handler) problems.Add(new DefinitionProblem(activity.Id, activity.Type, input.Name, $"uses '{expression.Type}' expressions, which are not supported; use Literal, Object, Variable, Input, JavaScript or Liquid."));
-                else if (handler.Validate(expression, input.FullType) is { } wrong) problems.Add(new DefinitionProblem(activity.Id, activity.Type, input.Name, wrong));
-            }
-            try
-            {
-                RetryPolicy.Read(activity);
-            }
-            catch (FormatException e)
-            {
-                problems.Add(new DefinitionProblem(activity.Id, activity.Type, RetryPolicy.PropertyName, e.Message));
-            }
-            if (activity is Cron cron && cron.CronExpression?.Expression is { Type: "Literal", Value: string text })
-                try
-                {
-                    Schedules.Parse(text);
-                    if (cron.TimeZone?.Expression is { Type: "Literal", Value: string zone }) Schedules.Zone(zone);
-                }
-                catch (FormatException e)
-                {
-                    problems.Add(new DefinitionProblem(activity.Id, activity.Type, nameof(Cron.CronExpression), e.Message));
-                }
-            foreach (var child in CompiledWorkflow.ChildrenOf(activity)) Visit(child);
-        }
+        var (workflow, found) = reader.ReadAll(content);
+        var problems = found.Select(p => p.Problem).ToList();
+        new DefinitionValidator(evaluator).Check(workflow, problems);
+        return (workflow, problems);
     }
 
-    private async Task<(List<TriggerRow> Triggers, List<WorkItem> Schedules)> IndexAsync(CompiledWorkflow compiled, DefinitionRow row, List<DefinitionProblem> problems, CancellationToken ct)
+    private async Task<(List<TriggerRow> Triggers, List<WorkItem> Schedules)> IndexAsync(Elsa.Workflows.Activities.Workflow workflow, DefinitionRow row, List<DefinitionProblem> problems, CancellationToken ct)
     {
         var triggers = new List<TriggerRow>();
         var schedules = new List<WorkItem>();
         var routes = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
-        foreach (var node in compiled.Nodes)
+        foreach (var activity in TriggersIn(workflow.Root).ToList())
         {
-            if (node.Activity is not ITrigger trigger || node.Activity is not Activity { CanStartWorkflow: true }) continue;
+            // One that is known to be wrong is not asked what it listens to: it could only tell of the same fault again.
+            if (problems.Exists(p => p.ActivityId == activity.Id)) continue;
+            var trigger = (ITrigger)activity;
+            CompiledWorkflow.AssignPlaces(activity);
             var scope = new ExpressionExecutionContext(services, new MemoryRegister(), null, null, ct);
-            var context = new TriggerIndexingContext(new WorkflowIndexingContext(compiled.Workflow, ct), scope, trigger, ct);
+            var context = new TriggerIndexingContext(new WorkflowIndexingContext(workflow, ct), scope, trigger, ct);
             IEnumerable<object> payloads;
             try
             {
-                foreach (var (property, input) in node.Inputs)
-                    if (input.Expression is { } expression)
+                foreach (var property in ActivityClass.Of(activity.GetType()).Inputs)
+                    if (property is { IsWrapped: true, AutoEvaluate: true } && property.Property.GetValue(activity) is Elsa.Workflows.Models.Input { Expression: { } expression } input)
                         scope.Memory.Blocks[input.MemoryBlockReference().Id] = new MemoryBlock(await evaluator.EvaluateAsync(expression, property.FullType, scope));
                 payloads = await trigger.GetTriggerPayloadsAsync(context);
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
-                problems.Add(new DefinitionProblem(node.Activity.Id, node.Activity.Type, null, $"can't be a trigger: {e.Message}"));
+                problems.Add(new DefinitionProblem(activity.Id, activity.Type, null, $"can't be a trigger: {e.Message}"));
                 continue;
             }
             foreach (var payload in payloads)
@@ -428,38 +401,46 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
                 {
                     case HttpEndpointBookmarkPayload http:
                         route = RouteTable.Key(http.Method, http.Path);
-                        if (http.Path.Trim('/').Length == 0) problems.Add(new DefinitionProblem(node.Activity.Id, node.Activity.Type, "Path", "is required; expected a path such as orders/{id}."));
-                        else if (!routes.Add(route)) problems.Add(new DefinitionProblem(node.Activity.Id, node.Activity.Type, "Path", $"{route} is listened to by more than one activity of this workflow."));
+                        if (http.Path.Trim('/').Length == 0) problems.Add(new DefinitionProblem(activity.Id, activity.Type, "Path", "is required; expected a path such as orders/{id}."));
+                        else if (!routes.Add(route)) problems.Add(new DefinitionProblem(activity.Id, activity.Type, "Path", $"{route} is listened to by more than one activity of this workflow."));
                         break;
                     case CronTriggerPayload cron:
-                        Add(node, new WorkItems.TriggerPayload(row.DefinitionId, row.Id, node.Activity.Id, node.Activity.Type, cron.CronExpression, cron.TimeZone, null, default));
+                        Add(activity, new WorkItems.TriggerPayload(row.DefinitionId, row.Id, activity.Id, activity.Type, cron.CronExpression, cron.TimeZone, null, default));
                         break;
                     case TimerTriggerPayload timer when timer.Interval <= TimeSpan.Zero:
-                        problems.Add(new DefinitionProblem(node.Activity.Id, node.Activity.Type, "Interval", $"must be more than zero, but is {timer.Interval}."));
+                        problems.Add(new DefinitionProblem(activity.Id, activity.Type, "Interval", $"must be more than zero, but is {timer.Interval}."));
                         break;
                     case TimerTriggerPayload timer:
-                        Add(node, new WorkItems.TriggerPayload(row.DefinitionId, row.Id, node.Activity.Id, node.Activity.Type, null, null, timer.Interval, default));
+                        Add(activity, new WorkItems.TriggerPayload(row.DefinitionId, row.Id, activity.Id, activity.Type, null, null, timer.Interval, default));
                         break;
                     case StartAtPayload at:
-                        schedules.Add(Schedules.Item(new WorkItems.TriggerPayload(row.DefinitionId, row.Id, node.Activity.Id, node.Activity.Type, null, null, null, at.ExecuteAt)));
+                        schedules.Add(Schedules.Item(new WorkItems.TriggerPayload(row.DefinitionId, row.Id, activity.Id, activity.Type, null, null, null, at.ExecuteAt)));
                         break;
                 }
-                triggers.Add(new TriggerRow(Ids.Row(time.GetUtcNow()), row.DefinitionId, row.Id, node.Activity.Id, context.TriggerName, hasher.Hash(context.TriggerName, payload), route, JsonSerializer.Serialize(payload, payload.GetType(), ObjectConverter.Json)));
+                triggers.Add(new TriggerRow(Ids.Row(time.GetUtcNow()), row.DefinitionId, row.Id, activity.Id, context.TriggerName, hasher.Hash(context.TriggerName, payload), route, JsonSerializer.Serialize(payload, payload.GetType(), ObjectConverter.Json)));
             }
         }
         return (triggers, schedules);
 
-        void Add(ActivityNode node, WorkItems.TriggerPayload p)
+        void Add(IActivity activity, WorkItems.TriggerPayload p)
         {
             try
             {
                 if (Schedules.Next(p, time.GetUtcNow()) is { } first) schedules.Add(Schedules.Item(p with { Nominal = first }));
-                else problems.Add(new DefinitionProblem(node.Activity.Id, node.Activity.Type, null, "has no time at which it would run."));
+                else problems.Add(new DefinitionProblem(activity.Id, activity.Type, null, "has no time at which it would run."));
             }
             catch (FormatException e)
             {
-                problems.Add(new DefinitionProblem(node.Activity.Id, node.Activity.Type, null, e.Message));
+                problems.Add(new DefinitionProblem(activity.Id, activity.Type, null, e.Message));
             }
         }
+    }
+
+    private static IEnumerable<IActivity> TriggersIn(IActivity activity)
+    {
+        if (activity is ITrigger and Activity { CanStartWorkflow: true }) yield return activity;
+        foreach (var child in CompiledWorkflow.ChildrenOf(activity))
+            foreach (var trigger in TriggersIn(child))
+                yield return trigger;
     }
 }

@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Text.Json;
 using Elsa.Expressions.Helpers;
 using Elsa.Expressions.Models;
+using Elsa.Http;
 using Elsa.Workflows;
 using Elsa.Workflows.ActivationValidators;
 using Elsa.Workflows.Activities;
@@ -72,8 +73,16 @@ public sealed class DefinitionReader(ActivityRegistry registry)
         return CompiledWorkflow.Compile(workflow, row.ContentHash);
     }
 
-    /// <summary>Reads definition JSON. Throws <see cref="DefinitionFormatException"/> naming the activity and property.</summary>
+    /// <summary>Reads definition JSON. Throws <see cref="DefinitionFormatException"/> naming all activities and properties that can't be read.</summary>
     public Workflow Read(string json)
+    {
+        var (workflow, problems) = ReadAll(json);
+        if (problems.Where(p => p.Unreadable).ToList() is { Count: > 0 } unreadable) throw new DefinitionFormatException(string.Join(Environment.NewLine, unreadable.Select(p => p.Problem)));
+        return workflow;
+    }
+
+    /// <summary>Reads as much as can be read, and tells what was left out or could not be read. Throws <see cref="DefinitionFormatException"/> for a text that is no JSON object.</summary>
+    internal (Workflow Workflow, IReadOnlyList<(DefinitionProblem Problem, bool Unreadable)> Problems) ReadAll(string json)
     {
         JsonDocument document;
         try
@@ -86,106 +95,204 @@ public sealed class DefinitionReader(ActivityRegistry registry)
         }
         using (document)
         {
-            var d = document.RootElement;
-            if (d.ValueKind != JsonValueKind.Object) throw new DefinitionFormatException("The definition must be a JSON object.");
-            var options = Property(d, "options");
+            if (document.RootElement.ValueKind != JsonValueKind.Object) throw new DefinitionFormatException("The definition must be a JSON object.");
+            var reading = new Reading(registry);
+            return (reading.Definition(document.RootElement), reading.Problems);
+        }
+    }
+
+    /// <summary>One reading of one definition: goes on after a problem, so that all are told at once.</summary>
+    private sealed class Reading(ActivityRegistry registry)
+    {
+        public List<(DefinitionProblem Problem, bool Unreadable)> Problems { get; } = [];
+
+        public Workflow Definition(JsonElement d)
+        {
             var workflow = new Workflow(Property(d, "root") is { ValueKind: JsonValueKind.Object } root ? ReadActivity(root) : new Sequence())
             {
                 Id = "Workflow1",
-                DefinitionId = Text(d, "definitionId") ?? "",
+                DefinitionId = Text(d, "definitionId")?.Trim() ?? "",
                 VersionId = Text(d, "id") ?? "",
-                DefinitionVersion = Property(d, "version") is { ValueKind: JsonValueKind.Number } v ? v.GetInt32() : 1,
+                DefinitionVersion = Property(d, "version") is { ValueKind: JsonValueKind.Number } v && v.TryGetInt32(out var number) ? number : 1,
                 DefinitionName = Text(d, "name"),
-                Variables = [.. Items(d, "variables").Select(ReadVariable).OfType<Variable>()],
+                Variables = [.. Items(d, "variables").Select(e => ReadVariable(e, null)).OfType<Variable>()],
                 Inputs = [.. Items(d, "inputs").Select(ReadInput)],
                 Outputs = [.. Items(d, "outputs").Select(ReadOutput)],
-                Outcomes = [.. Items(d, "outcomes").Select(o => o.GetString() ?? "")],
+                Outcomes = [.. Items(d, "outcomes").Select(o => o.ValueKind == JsonValueKind.String ? o.GetString()! : "").Where(o => o.Length > 0)],
             };
-            if (options is { ValueKind: JsonValueKind.Object } o)
+            if (Property(d, "options") is { ValueKind: JsonValueKind.Object } o)
                 workflow.Options = new WorkflowOptions
                 {
-                    ActivationStrategyType = Named(o, "activationStrategyType", ActivationStrategies),
-                    IncidentStrategyType = Named(o, "incidentStrategyType", IncidentStrategies),
+                    ActivationStrategyType = Named(o, "activationStrategyType", ActivationStrategies, null, "options.activationStrategyType"),
+                    IncidentStrategyType = Named(o, "incidentStrategyType", IncidentStrategies, null, "options.incidentStrategyType"),
                     CommitStrategyName = Text(o, "commitStrategyName"),
-                    UsableAsActivity = Property(o, "usableAsActivity") is { ValueKind: JsonValueKind.True },
+                    UsableAsActivity = (Property(o, "usableAsActivity") ?? Property(d, "usableAsActivity")) is { ValueKind: JsonValueKind.True },
                     ActivityCategory = Text(o, "activityCategory"),
                 };
+            else if (Property(d, "usableAsActivity") is { ValueKind: JsonValueKind.True }) workflow.Options = new WorkflowOptions { UsableAsActivity = true };
             foreach (var p in Properties(d, "customProperties")) workflow.CustomProperties[p.Name] = PlainObjectConverter.ToPlain(p.Value)!;
             return workflow;
         }
-    }
 
-    private IActivity ReadActivity(JsonElement e)
-    {
-        var typeName = Text(e, "type") ?? throw new DefinitionFormatException($"Activity {Text(e, "id")} has no type.");
-        var version = Property(e, "version") is { ValueKind: JsonValueKind.Number } n && n.TryGetInt32(out var v) ? v : 0;
-        var id = Text(e, "id") ?? "";
-        if (registry.Find(typeName, version) is not { } c) throw new DefinitionFormatException($"Activity {id} has the type '{typeName}', which this server does not have.");
-        var activity = c.Create();
-        activity.Id = id;
-        activity.Name = Text(e, "name");
-        foreach (var p in Properties(e, "customProperties")) activity.CustomProperties[p.Name] = PlainObjectConverter.ToPlain(p.Value)!;
-        foreach (var p in Properties(e, "metadata")) activity.Metadata[p.Name] = PlainObjectConverter.ToPlain(p.Value)!;
-        foreach (var input in c.Inputs)
-            if (Property(e, input.JsonName) is { } value)
-                Guard(activity, input.Name, () => ReadInputProperty(activity, input, value));
-        foreach (var output in c.Outputs)
-            if (Property(e, output.JsonName) is { ValueKind: JsonValueKind.Object } value && Property(value, "memoryReference") is { ValueKind: JsonValueKind.Object } reference && Text(reference, "id") is { Length: > 0 } place)
-                output.Property.SetValue(activity, Activator.CreateInstance(output.Property.PropertyType, new MemoryBlockReference(place)));
-        foreach (var port in c.Ports)
-            if (port.Property.CanWrite && port.Property.Name != nameof(Flowchart.Start) && Property(e, port.JsonName) is { ValueKind: JsonValueKind.Object } child)
-                port.Property.SetValue(activity, ReadActivity(child));
-        if (activity is Container container)
-        {
-            foreach (var child in Items(e, "activities")) container.Activities.Add(ReadActivity(child));
-            foreach (var variable in Items(e, "variables").Select(ReadVariable).OfType<Variable>()) container.Variables.Add(variable);
-        }
-        if (activity is Flowchart chart) ReadConnections(e, chart);
-        return activity;
-    }
+        private void Problem(IActivity? activity, string? property, string message, bool unreadable = false) =>
+            Problems.Add((new DefinitionProblem(activity?.Id ?? "", activity?.Type, property, message), unreadable));
 
-    private static void Guard(IActivity activity, string property, Action read)
-    {
-        try
+        private IActivity ReadActivity(JsonElement e)
         {
-            read();
-        }
-        catch (Exception x) when (x is not DefinitionFormatException)
-        {
-            throw new DefinitionFormatException($"Activity {activity.Id} ({activity.Type}), {property}: {(x as TargetInvocationException)?.InnerException?.Message ?? x.Message}", x);
-        }
-    }
-
-    private void ReadInputProperty(IActivity activity, InputProperty input, JsonElement value)
-    {
-        if (value.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined) return;
-        if (input.IsWrapped)
-        {
-            if (ReadExpression(value) is { } expression) input.Property.SetValue(activity, Activator.CreateInstance(input.Property.PropertyType, expression, new MemoryBlockReference()));
-            return;
-        }
-        if (input.ValueType == typeof(Variable) || input.ValueType.IsSubclassOf(typeof(Variable)))
-        {
-            input.Property.SetValue(activity, new Variable(Text(value, "name") ?? "", null, Text(value, "id")));
-            return;
-        }
-        if (typeof(IEnumerable<SwitchCase>).IsAssignableFrom(input.ValueType))
-        {
-            input.Property.SetValue(activity, value.EnumerateArray().Select(x => new SwitchCase
+            var typeName = Text(e, "type") ?? "";
+            var version = Property(e, "version") is { ValueKind: JsonValueKind.Number } n && n.TryGetInt32(out var v) ? v : 0;
+            var id = Text(e, "id") ?? "";
+            var c = registry.Find(typeName, version);
+            if (c is null) Problems.Add((new DefinitionProblem(id, typeName, "type", typeName.Length == 0 ? "is missing; expected the activity's type" : $"has the type '{typeName}', which this server does not have."), true));
+            var activity = c?.Create() ?? new MissingActivity(typeName);
+            activity.Id = id;
+            activity.Name = Text(e, "name");
+            foreach (var p in Properties(e, "customProperties")) activity.CustomProperties[p.Name] = PlainObjectConverter.ToPlain(p.Value)!;
+            foreach (var p in Properties(e, "metadata")) activity.Metadata[p.Name] = PlainObjectConverter.ToPlain(p.Value)!;
+            if (c is null) return activity;
+            foreach (var input in c.Inputs)
+                if (Property(e, input.JsonName) is { } value)
+                    Guard(activity, input.Name, () => ReadInputProperty(activity, input, value));
+            foreach (var output in c.Outputs)
+                if (Property(e, output.JsonName) is { ValueKind: JsonValueKind.Object } value && Property(value, "memoryReference") is { ValueKind: JsonValueKind.Object } reference && Text(reference, "id") is { Length: > 0 } place)
+                    output.Property.SetValue(activity, Activator.CreateInstance(output.Property.PropertyType, new MemoryBlockReference(place)));
+            foreach (var port in c.Ports)
+                if (port.Property.CanWrite && port.Property.Name != nameof(Flowchart.Start) && Property(e, port.JsonName) is { ValueKind: JsonValueKind.Object } child)
+                    Guard(activity, port.PortName, () => port.Property.SetValue(activity, ReadActivity(child)));
+            if (activity is Container container)
             {
-                Label = Text(x, "label") ?? "",
-                Condition = Property(x, "condition") is { } k && ReadExpression(k) is { } condition ? condition : Expression.LiteralExpression(false),
-                Activity = Property(x, "activity") is { ValueKind: JsonValueKind.Object } a ? ReadActivity(a) : null,
-            }).ToList());
-            return;
+                foreach (var child in Items(e, "activities")) container.Activities.Add(ReadActivity(child));
+                foreach (var variable in Items(e, "variables").Select(x => ReadVariable(x, activity)).OfType<Variable>()) container.Variables.Add(variable);
+            }
+            if (activity is Flowchart chart) ReadConnections(e, chart);
+            return activity;
         }
-        if (typeof(IEnumerable<FlowSwitchCase>).IsAssignableFrom(input.ValueType))
+
+        private void Guard(IActivity? activity, string property, Action read)
         {
-            input.Property.SetValue(activity, value.EnumerateArray().Select(x => new FlowSwitchCase(Text(x, "label") ?? "",
-                Property(x, "condition") is { } k && ReadExpression(k) is { } condition ? condition : Expression.LiteralExpression(false))).ToList());
-            return;
+            try
+            {
+                read();
+            }
+            catch (Exception x) when (x is not OutOfMemoryException)
+            {
+                Problem(activity, property, (x as TargetInvocationException)?.InnerException?.Message ?? x.Message, unreadable: true);
+            }
         }
-        input.Property.SetValue(activity, PlainObjectConverter.ToPlain(value).ConvertTo(input.Property.PropertyType));
+
+        private void ReadInputProperty(IActivity activity, InputProperty input, JsonElement value)
+        {
+            if (value.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined) return;
+            if (input.IsWrapped)
+            {
+                if (ReadExpression(value) is { } expression) input.Property.SetValue(activity, Activator.CreateInstance(input.Property.PropertyType, expression, new MemoryBlockReference()));
+                return;
+            }
+            if (input.ValueType == typeof(Variable) || input.ValueType.IsSubclassOf(typeof(Variable)))
+            {
+                input.Property.SetValue(activity, new Variable(Text(value, "name") ?? "", null, Text(value, "id")));
+                return;
+            }
+            if (typeof(IEnumerable<SwitchCase>).IsAssignableFrom(input.ValueType))
+            {
+                input.Property.SetValue(activity, value.EnumerateArray().Select(x => new SwitchCase
+                {
+                    Label = Text(x, "label") ?? "",
+                    Condition = Property(x, "condition") is { } k && ReadExpression(k) is { } condition ? condition : Expression.LiteralExpression(false),
+                    Activity = Property(x, "activity") is { ValueKind: JsonValueKind.Object } a ? ReadActivity(a) : null,
+                }).ToList());
+                return;
+            }
+            if (typeof(IEnumerable<FlowSwitchCase>).IsAssignableFrom(input.ValueType))
+            {
+                input.Property.SetValue(activity, value.EnumerateArray().Select(x => new FlowSwitchCase(Text(x, "label") ?? "",
+                    Property(x, "condition") is { } k && ReadExpression(k) is { } condition ? condition : Expression.LiteralExpression(false))).ToList());
+                return;
+            }
+            if (typeof(IEnumerable<HttpStatusCodeCase>).IsAssignableFrom(input.ValueType))
+            {
+                input.Property.SetValue(activity, value.EnumerateArray().Select(x => new HttpStatusCodeCase(
+                    Property(x, "statusCode") is { } code ? PlainObjectConverter.ToPlain(code).ConvertTo<int>() : 0,
+                    Property(x, "activity") is { ValueKind: JsonValueKind.Object } a ? ReadActivity(a) : null)).ToList());
+                return;
+            }
+            input.Property.SetValue(activity, PlainObjectConverter.ToPlain(value).ConvertTo(input.Property.PropertyType));
+        }
+
+        private void ReadConnections(JsonElement e, Flowchart chart)
+        {
+            var byId = chart.Activities.GroupBy(a => a.Id).ToDictionary(g => g.Key, g => g.First(), StringComparer.Ordinal);
+            if (Property(e, "start") is { } start)
+            {
+                var id = start.ValueKind == JsonValueKind.String ? start.GetString() : start.ValueKind == JsonValueKind.Object ? Text(start, "id") : null;
+                if (id is not null) chart.Start = byId.GetValueOrDefault(id);
+                if (id is { Length: > 0 } && chart.Start is null) Problem(chart, "start", $"names the activity '{id}', which is not in this flowchart.");
+            }
+            foreach (var c in Items(e, "connections"))
+            {
+                if (Property(c, "source") is not { } s || Property(c, "target") is not { } t)
+                {
+                    Problem(chart, "connections", "has a connection without source or target.");
+                    continue;
+                }
+                var (source, sourcePort) = s.ValueKind == JsonValueKind.String ? (s.GetString(), Text(c, "sourcePort")) : (Text(s, "activity"), Text(s, "port"));
+                var (target, targetPort) = t.ValueKind == JsonValueKind.String ? (t.GetString(), Text(c, "targetPort")) : (Text(t, "activity"), Text(t, "port"));
+                IActivity? from = null, to = null;
+                if (source is null || !byId.TryGetValue(source, out from)) Problem(chart, "connections", $"has a connection from '{source}' to '{target}', but no activity '{source}'.");
+                if (target is null || !byId.TryGetValue(target, out to)) Problem(chart, "connections", $"has a connection from '{source}' to '{target}', but no activity '{target}'.");
+                if (from is not null && to is not null) chart.Connections.Add(new Connection(new Endpoint(from, sourcePort), new Endpoint(to, targetPort)));
+            }
+        }
+
+        private Variable? ReadVariable(JsonElement e, IActivity? owner)
+        {
+            var name = Text(e, "name") ?? "";
+            var typeName = Text(e, "typeName") ?? "Object";
+            if (TypeAliases.Find(typeName) is not { } type)
+            {
+                Problem(owner, "variables", $"has the variable '{name}' of the type '{typeName}', which is not known.");
+                return null;
+            }
+            if (Property(e, "isArray") is { ValueKind: JsonValueKind.True }) type = type.MakeArrayType();
+            var variable = (Variable)Activator.CreateInstance(typeof(Variable<>).MakeGenericType(type))!;
+            variable.Name = name;
+            variable.Id = Text(e, "id") ?? "";
+            variable.StorageDriverType = Named(e, "storageDriverTypeName", StorageDrivers, owner, $"variables, {name}");
+            if (Property(e, "value") is { ValueKind: not JsonValueKind.Null } value) Guard(owner, $"variables, {name}", () => variable.Value = PlainObjectConverter.ToPlain(value).ConvertTo(type));
+            else if (type.IsValueType) variable.Value = Activator.CreateInstance(type);
+            return variable;
+        }
+
+        private InputDefinition ReadInput(JsonElement e) => Fill(e, new InputDefinition { UIHint = Text(e, "uiHint") }, "inputs");
+
+        private OutputDefinition ReadOutput(JsonElement e) => Fill(e, new OutputDefinition(), "outputs");
+
+        private T Fill<T>(JsonElement e, T d, string list) where T : ArgumentDefinition
+        {
+            d.Name = Text(e, "name") ?? "";
+            var typeName = Text(e, "type") ?? "Object";
+            if (TypeAliases.Find(typeName) is not { } type)
+            {
+                Problem(null, list, $"has '{d.Name}' of the type '{typeName}', which is not known.");
+                type = typeof(object);
+            }
+            d.Type = type;
+            d.IsArray = Property(e, "isArray") is { ValueKind: JsonValueKind.True };
+            d.DisplayName = Text(e, "displayName") ?? d.Name;
+            d.Description = Text(e, "description") ?? "";
+            d.Category = Text(e, "category") ?? "";
+            return d;
+        }
+
+        /// <summary>One of the known classes, by the class name inside the text.</summary>
+        private Type? Named(JsonElement e, string name, Type[] known, IActivity? owner, string property)
+        {
+            if (Text(e, name) is not { Length: > 0 } text) return null;
+            var shortName = text.Split(',')[0].Trim().Split('.')[^1];
+            var found = Array.Find(known, t => t.Name == shortName);
+            if (found is null) Problem(owner, property, $"is '{text}', which is not known; expected {string.Join(", ", known.Select(t => t.Name))}.");
+            return found;
+        }
     }
 
     /// <summary>An expression object, an input object around one, or a bare value as a literal; null when not set.</summary>
@@ -196,61 +303,6 @@ public sealed class DefinitionReader(ActivityRegistry registry)
         if (e.ValueKind != JsonValueKind.Object || Text(e, "type") is not { } type) return null;
         if (Property(e, "value") is not { ValueKind: not JsonValueKind.Null } raw) return type == "Literal" ? Expression.LiteralExpression(null) : null;
         return new Expression(type, type is "Variable" or "Input" ? raw.ValueKind == JsonValueKind.String ? raw.GetString() : raw.Clone() : PlainObjectConverter.ToPlain(raw));
-    }
-
-    private static void ReadConnections(JsonElement e, Flowchart chart)
-    {
-        var byId = chart.Activities.GroupBy(a => a.Id).ToDictionary(g => g.Key, g => g.First(), StringComparer.Ordinal);
-        if (Property(e, "start") is { } start)
-        {
-            var id = start.ValueKind == JsonValueKind.String ? start.GetString() : start.ValueKind == JsonValueKind.Object ? Text(start, "id") : null;
-            if (id is not null) chart.Start = byId.GetValueOrDefault(id);
-        }
-        foreach (var c in Items(e, "connections"))
-        {
-            if (Property(c, "source") is not { } s || Property(c, "target") is not { } t) continue;
-            var (source, sourcePort) = s.ValueKind == JsonValueKind.String ? (s.GetString(), Text(c, "sourcePort")) : (Text(s, "activity"), Text(s, "port"));
-            var (target, targetPort) = t.ValueKind == JsonValueKind.String ? (t.GetString(), Text(c, "targetPort")) : (Text(t, "activity"), Text(t, "port"));
-            if (source is null || target is null || !byId.TryGetValue(source, out var from) || !byId.TryGetValue(target, out var to)) continue;
-            chart.Connections.Add(new Connection(new Endpoint(from, sourcePort), new Endpoint(to, targetPort)));
-        }
-    }
-
-    private static Variable? ReadVariable(JsonElement e)
-    {
-        var name = Text(e, "name") ?? "";
-        if (TypeAliases.Find(Text(e, "typeName") ?? "Object") is not { } type) return null;
-        if (Property(e, "isArray") is { ValueKind: JsonValueKind.True }) type = type.MakeArrayType();
-        var variable = (Variable)Activator.CreateInstance(typeof(Variable<>).MakeGenericType(type))!;
-        variable.Name = name;
-        variable.Id = Text(e, "id") ?? "";
-        variable.StorageDriverType = Named(e, "storageDriverTypeName", StorageDrivers);
-        if (Property(e, "value") is { ValueKind: not JsonValueKind.Null } value) variable.Value = PlainObjectConverter.ToPlain(value).ConvertTo(type);
-        else if (type.IsValueType) variable.Value = Activator.CreateInstance(type);
-        return variable;
-    }
-
-    private static InputDefinition ReadInput(JsonElement e) => Fill(e, new InputDefinition { UIHint = Text(e, "uiHint") });
-
-    private static OutputDefinition ReadOutput(JsonElement e) => Fill(e, new OutputDefinition());
-
-    private static T Fill<T>(JsonElement e, T d) where T : ArgumentDefinition
-    {
-        d.Name = Text(e, "name") ?? "";
-        d.Type = TypeAliases.Find(Text(e, "type") ?? "Object") ?? typeof(object);
-        d.IsArray = Property(e, "isArray") is { ValueKind: JsonValueKind.True };
-        d.DisplayName = Text(e, "displayName") ?? d.Name;
-        d.Description = Text(e, "description") ?? "";
-        d.Category = Text(e, "category") ?? "";
-        return d;
-    }
-
-    /// <summary>One of the known classes, by the class name inside the text.</summary>
-    private static Type? Named(JsonElement e, string name, Type[] known)
-    {
-        if (Text(e, name) is not { Length: > 0 } text) return null;
-        var shortName = text.Split(',')[0].Trim().Split('.')[^1];
-        return Array.Find(known, t => t.Name == shortName);
     }
 
     private static JsonElement? Property(JsonElement e, string name)
@@ -268,4 +320,10 @@ public sealed class DefinitionReader(ActivityRegistry registry)
     private static IEnumerable<JsonElement> Items(JsonElement e, string name) => Property(e, name) is { ValueKind: JsonValueKind.Array } a ? a.EnumerateArray() : [];
 
     private static IEnumerable<JsonProperty> Properties(JsonElement e, string name) => Property(e, name) is { ValueKind: JsonValueKind.Object } o ? o.EnumerateObject() : [];
+}
+
+/// <summary>Stands for an activity whose type this server does not have while a definition is looked at. It is never run.</summary>
+internal sealed class MissingActivity : Activity
+{
+    public MissingActivity(string type) : base(type, 1) { }
 }

@@ -3,6 +3,7 @@ using System.Collections.Concurrent;
 using System.ComponentModel;
 using System.Globalization;
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using System.Text;
 using Elsa.Workflows;
 using Elsa.Workflows.Activities;
@@ -150,6 +151,8 @@ public sealed class ActivityClass
 /// <summary>An input property of an activity class.</summary>
 public sealed class InputProperty
 {
+    private StrongBox<bool>? _isRequired;
+
     internal InputProperty(PropertyInfo property)
     {
         Property = property;
@@ -201,10 +204,19 @@ public sealed class InputProperty
     public bool IsSerializable { get; }
     /// <summary>May hold a secret.</summary>
     public bool IsSecret { get; }
-    /// <summary>Declared as required: neither nullable nor with a default.</summary>
-    public bool IsRequired => Property.GetCustomAttribute<System.ComponentModel.DataAnnotations.RequiredAttribute>() is not null || Property.GetCustomAttribute<System.Runtime.CompilerServices.RequiredMemberAttribute>() is not null;
+    /// <summary>A definition must set it: it is marked as required, or, outside of Elsa's own activities, its type admits no null and the class gives it no value.</summary>
+    public bool IsRequired => (_isRequired ??= new StrongBox<bool>(FindRequired())).Value;
     /// <summary>Description for the designer.</summary>
     public InputDescriptor Descriptor { get; }
+
+    private bool FindRequired()
+    {
+        if (Property.GetCustomAttribute<System.ComponentModel.DataAnnotations.RequiredAttribute>() is not null || Property.GetCustomAttribute<RequiredMemberAttribute>() is not null) return true;
+        if (!IsWrapped || !Property.PropertyType.IsGenericType || Property.DeclaringType!.Namespace!.StartsWith("Elsa.", StringComparison.Ordinal)) return false;
+        var nullability = new NullabilityInfoContext().Create(Property);
+        return nullability.ReadState == NullabilityState.NotNull && nullability.GenericTypeArguments[0].ReadState == NullabilityState.NotNull
+            && Property.GetValue(ActivityClass.Of(Property.ReflectedType!).Create()) is null;
+    }
 
     private static string DefaultHint(Type type) =>
         type == typeof(bool) ? "checkbox" : type == typeof(string) ? "singleline" : type == typeof(Variable) ? "variable-picker" : type == typeof(Type) ? "type-picker"

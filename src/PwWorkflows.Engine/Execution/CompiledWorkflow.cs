@@ -137,7 +137,8 @@ public sealed class CompiledWorkflow
                 yield return child;
     }
 
-    private static void GiveIds(ICollection<Variable> variables, string owner)
+    /// <summary>Gives ids to variables that have none.</summary>
+    internal static void GiveIds(ICollection<Variable> variables, string owner)
     {
         var n = 0;
         foreach (var v in variables)
@@ -147,7 +148,8 @@ public sealed class CompiledWorkflow
         }
     }
 
-    private static void AssignPlaces(IActivity activity)
+    /// <summary>Gives places in memory to inputs and outputs that have none.</summary>
+    internal static void AssignPlaces(IActivity activity)
     {
         var c = ActivityClass.Of(activity.GetType());
         foreach (var i in c.Inputs)

@@ -74,11 +74,26 @@ internal static class WorkflowCommands
             var files = await ReadAsync(services, parsed, ct).ConfigureAwait(false);
             var faults = await services.GetRequiredService<IWorkflowAdmin>().LintAsync(files, ct).ConfigureAwait(false);
             if (parsed.GetValue(CommandLine.Json) || faults.Count > 0)
-                Output.List(parsed.GetValue(CommandLine.Json), faults, ("FILE", static f => f.Path), ("ACTIVITY", static f => f.ActivityId), ("PROPERTY", static f => f.Property), ("FAULT", static f => f.Message));
+                Output.List(parsed.GetValue(CommandLine.Json), faults, ("FILE", static f => f.Path), ("ACTIVITY", static f => f.ActivityId), ("TYPE", static f => f.ActivityType), ("PROPERTY", static f => f.Property), ("FAULT", static f => f.Message));
             else Console.Out.WriteLine($"{files.Count} file(s), no fault");
             return faults.Count == 0 ? CommandLine.Done : CommandLine.Failed;
         }));
-        return new Command("workflows", "Workflow definitions.") { list, import, export, diff, lint };
+
+        var format = new Command("format", "Bring definition files into the form that export writes.") { Folder };
+        format.SetAction((parsed, ct) => CommandLine.WithServicesAsync(parsed, async services =>
+        {
+            var admin = services.GetRequiredService<IWorkflowAdmin>();
+            foreach (var file in await ReadAsync(services, parsed, ct).ConfigureAwait(false))
+            {
+                var text = admin.Format(file);
+                if (text == file.Content) continue;
+                await File.WriteAllTextAsync(Path.Combine(FolderOf(services, parsed), file.Path), text, ct).ConfigureAwait(false);
+                Console.Out.WriteLine(file.Path);
+            }
+
+            return CommandLine.Done;
+        }));
+        return new Command("workflows", "Workflow definitions.") { list, import, export, diff, lint, format };
     }
 
     /// <summary>What runs before every release: the parts fit together and every definition is good.</summary>

@@ -121,7 +121,7 @@ internal static class EmbeddedEngine
         }
     }
 
-    private sealed class EngineAdmin(IEngineStore store, IPwDatabase database, DefinitionPublisher publisher, ActivityRegistry registry, TimeProvider time) : IWorkflowAdmin
+    private sealed class EngineAdmin(IEngineStore store, IPwDatabase database, DefinitionPublisher publisher, DefinitionWriter writer, ActivityRegistry registry, TimeProvider time) : IWorkflowAdmin
     {
         public IReadOnlyList<string> ActivityTypes => [.. registry.All.Select(static c => c.TypeName).Distinct().Order(StringComparer.Ordinal)];
 
@@ -161,18 +161,64 @@ internal static class EmbeddedEngine
             return done;
         }
 
-        public async Task<IReadOnlyList<WorkflowFile>> ExportAsync(CancellationToken ct) =>
-            [.. (await store.GetPublishedAsync(ct).ConfigureAwait(false)).Select(static d => new WorkflowFile(d.SourceFile ?? d.DefinitionId + ".json", d.Content)).OrderBy(static f => f.Path, StringComparer.Ordinal)];
+        public string Format(WorkflowFile file)
+        {
+            try
+            {
+                return writer.Export(file.Content);
+            }
+            catch (DefinitionFormatException e)
+            {
+                throw new FormatException($"{file.Path}: {e.Message}", e);
+            }
+        }
+
+        public async Task<IReadOnlyList<WorkflowFile>> ExportAsync(CancellationToken ct) => [.. (await CurrentAsync(ct).ConfigureAwait(false)).Select(static c => c.File)];
 
         public async Task<IReadOnlyList<WorkflowComparison>> CompareAsync(IReadOnlyList<WorkflowFile> files, CancellationToken ct)
         {
-            var stored = (await ExportAsync(ct).ConfigureAwait(false)).ToDictionary(static f => f.Path, static f => f.Content);
-            var given = files.ToDictionary(static f => f.Path, static f => f.Content);
-            return [.. stored.Keys.Union(given.Keys).Order(StringComparer.Ordinal).Select(p => new WorkflowComparison(Path.GetFileNameWithoutExtension(p), p, given.GetValueOrDefault(p), stored.GetValueOrDefault(p)))];
+            // By definition, not by path: a file may have been moved.
+            var stored = (await CurrentAsync(ct).ConfigureAwait(false)).ToDictionary(static c => c.DefinitionId, static c => c.File, StringComparer.Ordinal);
+            var given = files.Select(f => (Id: IdOf(f), File: f)).ToList();
+            return [.. given.Select(g => new WorkflowComparison(g.Id, g.File.Path, FormatOrText(g.File), stored.GetValueOrDefault(g.Id)?.Content))
+                .Concat(stored.Where(s => given.TrueForAll(g => g.Id != s.Key)).Select(static s => new WorkflowComparison(s.Key, s.Value.Path, null, s.Value.Content)))
+                .OrderBy(static c => c.Path, StringComparer.Ordinal)];
+
+            string FormatOrText(WorkflowFile file)
+            {
+                try
+                {
+                    return Format(file);
+                }
+                catch (FormatException)
+                {
+                    return file.Content;
+                }
+            }
+
+            static string IdOf(WorkflowFile file)
+            {
+                try
+                {
+                    return (string?)JsonNode.Parse(file.Content, documentOptions: new System.Text.Json.JsonDocumentOptions { CommentHandling = System.Text.Json.JsonCommentHandling.Skip, AllowTrailingCommas = true })?["definitionId"] ?? "";
+                }
+                catch (Exception e) when (e is System.Text.Json.JsonException or InvalidOperationException or ArgumentException)
+                {
+                    return Path.GetFileNameWithoutExtension(file.Path);
+                }
+            }
         }
 
+        /// <summary>The published versions as files. One that an operator edited keeps the file it once came from.</summary>
+        private async Task<List<(string DefinitionId, WorkflowFile File)>> CurrentAsync(CancellationToken ct) =>
+            [.. (await store.GetDefinitionsAsync(null, ct).ConfigureAwait(false)).GroupBy(static d => d.DefinitionId).Where(static g => g.Any(static d => d.IsPublished)).Select(g =>
+            {
+                var path = g.OrderByDescending(static d => d.Version).FirstOrDefault(static d => d.SourceFile is not null)?.SourceFile ?? g.Key + ".json";
+                return (g.Key, new WorkflowFile(path, writer.Export(g.First(static d => d.IsPublished).Content)));
+            }).OrderBy(static c => c.Item2.Path, StringComparer.Ordinal)];
+
         public Task<IReadOnlyList<WorkflowFault>> LintAsync(IReadOnlyList<WorkflowFile> files, CancellationToken ct) =>
-            Task.FromResult<IReadOnlyList<WorkflowFault>>([.. files.SelectMany(f => publisher.Check(f.Content).Select(p => new WorkflowFault(f.Path, p.ActivityId, p.Property ?? "", p.Message)))]);
+            Task.FromResult<IReadOnlyList<WorkflowFault>>([.. files.SelectMany(f => publisher.Check(f.Content).Select(p => new WorkflowFault(f.Path, p.ActivityId, p.ActivityType ?? "", p.Property ?? "", p.Message)))]);
 
         public async Task<(IReadOnlyList<WorkflowInstanceInfo> Items, long Total)> ListInstancesAsync(WorkflowInstanceQuery query, CancellationToken ct)
         {

@@ -27,9 +27,10 @@ public sealed record WorkflowImport(string Path, string DefinitionId, string Out
 /// <summary>Something wrong with a definition.</summary>
 /// <param name="Path">The file.</param>
 /// <param name="ActivityId">The activity; empty when it concerns the whole definition.</param>
+/// <param name="ActivityType">Its type; empty when it concerns the whole definition.</param>
 /// <param name="Property">The property; empty when it concerns the whole activity.</param>
 /// <param name="Message">What was expected and found.</param>
-public sealed record WorkflowFault(string Path, string ActivityId, string Property, string Message);
+public sealed record WorkflowFault(string Path, string ActivityId, string ActivityType, string Property, string Message);
 
 /// <summary>A definition in files beside the stored one, both with stable formatting and without layout noise.</summary>
 /// <param name="DefinitionId">The definition.</param>
@@ -118,7 +119,11 @@ public interface IWorkflowAdmin
     /// <param name="ct">Stops the wait.</param>
     Task<IReadOnlyList<WorkflowImport>> ImportAsync(IReadOnlyList<WorkflowFile> files, bool force, string by, CancellationToken ct);
 
-    /// <summary>The current versions as files, with stable formatting.</summary>
+    /// <summary>A definition file with stable formatting: always the same order, without layout and what the server manages. Needs no database.</summary>
+    /// <exception cref="FormatException">It is no JSON object.</exception>
+    string Format(WorkflowFile file);
+
+    /// <summary>The published versions as files, with the formatting of <see cref="Format"/>.</summary>
     Task<IReadOnlyList<WorkflowFile>> ExportAsync(CancellationToken ct);
 
     /// <summary>Compares files with what is stored.</summary>

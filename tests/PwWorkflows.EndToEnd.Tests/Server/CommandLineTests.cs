@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using PwWorkflows.EndToEnd.Tests.Infrastructure;
 using PwWorkflows.Server.Commands;
 using PwWorkflows.Server.Hosting;
@@ -71,6 +72,55 @@ public sealed class CommandLineTests : IDisposable
         var result = await RunAsync("filings", "verify", "CO-00000000");
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("CO-00000000 has no filing", result.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Definitions_exported_imported_and_exported_again_are_the_same_bytes()
+    {
+        await RunAsync("migrate");
+        Assert.Equal(0, (await RunAsync("workflows", "import")).ExitCode);
+        var diff = await RunAsync("workflows", "diff");
+        Assert.Equal((0, "no difference"), (diff.ExitCode, diff.Output.Trim()));
+        var (first, second) = (Path.Combine(_folder.FullPath, "first"), Path.Combine(_folder.FullPath, "second"));
+        Assert.Equal(0, (await RunAsync("workflows", "export", first)).ExitCode);
+        var again = JsonSerializer.Deserialize<JsonElement>((await RunAsync("workflows", "import", first, "--json")).Output);
+        Assert.NotEmpty(again.EnumerateArray());
+        Assert.All(again.EnumerateArray(), i => Assert.Equal("unchanged", i.GetProperty("outcome").GetString()));
+        Assert.Equal(0, (await RunAsync("workflows", "export", second)).ExitCode);
+        var files = Directory.GetFiles(first, "*.json", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(first, f)).Order().ToList();
+        Assert.Contains(Path.Combine("orders", "order-fulfilment.json"), files);
+        Assert.Equal(files, Directory.GetFiles(second, "*.json", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(second, f)).Order());
+        Assert.All(files, f => Assert.Equal(File.ReadAllBytes(Path.Combine(first, f)), File.ReadAllBytes(Path.Combine(second, f))));
+
+        // Another order of properties and a moved box are no difference; a changed text is one, and shows alone.
+        var path = Path.Combine(first, "orders", "order-attention.json");
+        var edited = JsonNode.Parse(await File.ReadAllTextAsync(path, Ct))!.AsObject();
+        edited["createdAt"] = "2026-01-31T09:00:00+00:00";
+        edited["root"]!["activities"]![0]!["metadata"] = JsonNode.Parse("""{"designer":{"position":{"x":1,"y":2}}}""");
+        await File.WriteAllTextAsync(path, edited.ToJsonString(), Ct);
+        Assert.Equal(0, (await RunAsync("workflows", "diff", first)).ExitCode);
+        edited["description"] = "Changed by hand.";
+        await File.WriteAllTextAsync(path, edited.ToJsonString(), Ct);
+        diff = await RunAsync("workflows", "diff", first);
+        Assert.Equal(1, diff.ExitCode);
+        Assert.Contains("order-attention (orders/order-attention.json): changed", diff.Output, StringComparison.Ordinal);
+        Assert.Contains("Changed by hand.", diff.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("createdAt", diff.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("designer", diff.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Lint_names_every_fault_with_activity_and_property()
+    {
+        var folder = Directory.CreateDirectory(Path.Combine(_folder.FullPath, "bad")).FullName;
+        await File.WriteAllTextAsync(Path.Combine(folder, "bad.json"), """
+            {"definitionId":"bad","root":{"type":"Elsa.Flowchart","id":"f","activities":[{"type":"Pw.CheckIntake","id":"check"},{"type":"Acme.Gone","id":"gone"}],
+             "connections":[{"source":{"activity":"check","port":"Nowhere"},"target":{"activity":"gone"}}]}}
+            """, Ct);
+        var lint = await RunAsync("workflows", "lint", folder, "--json");
+        Assert.Equal(1, lint.ExitCode);
+        var faults = JsonSerializer.Deserialize<JsonElement>(lint.Output).EnumerateArray().Select(f => $"{f.GetProperty("activity_id").GetString()} {f.GetProperty("activity_type").GetString()} {f.GetProperty("property").GetString()}").Order();
+        Assert.Equal(["check Pw.CheckIntake OrderNumber", "check Pw.CheckIntake connections", "gone Acme.Gone type"], faults);
     }
 
     [Fact]

@@ -148,13 +148,16 @@ namespace Elsa.Workflows.Activities.Flowchart.Activities
         private IActivity? StartActivity(ActivityExecutionContext context)
         {
             var trigger = context.WorkflowExecutionContext.TriggerActivityId;
-            return Activities.FirstOrDefault(a => a.Id == trigger)
-                ?? Start
-                ?? Activities.FirstOrDefault(a => a is IStartNode)
-                ?? Activities.FirstOrDefault(a => a is Activity { CanStartWorkflow: true })
-                ?? Activities.FirstOrDefault(a => Graph.Inbound(a).Count == 0)
-                ?? Activities.FirstOrDefault();
+            return Activities.FirstOrDefault(a => a.Id == trigger) ?? FindStart();
         }
+
+        /// <summary>Where a run starts that no activity of this flowchart has triggered; null when it is empty.</summary>
+        internal IActivity? FindStart() =>
+            Start
+            ?? Activities.FirstOrDefault(a => a is IStartNode)
+            ?? Activities.FirstOrDefault(a => a is Activity { CanStartWorkflow: true })
+            ?? Activities.FirstOrDefault(a => Graph.Inbound(a).Count == 0)
+            ?? Activities.FirstOrDefault();
 
         internal static FlowchartExecutionMode ModeOf(ActivityExecutionContext context)
         {
