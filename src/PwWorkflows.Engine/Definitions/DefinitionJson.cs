@@ -15,6 +15,7 @@ internal static class DefinitionJson
     private const string Original = "originalActivityJson";
     private const string NotFoundConnections = "notFoundConnections";
     private const string Order = "order";
+    private const string Added = "added";
 
     /// <summary>Text as people read it: letters beyond ASCII and quotes in scripts are not escaped.</summary>
     public static JsonSerializerOptions Compact { get; } = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, MaxDepth = 128 };
@@ -71,7 +72,7 @@ internal static class DefinitionJson
 
     /// <summary>
     /// Makes a definition ready to be stored: an empty sequence where the root is missing, the originals of not-found activities and the connections that leave them put back,
-    /// ids for activities that have none, node ids by place. True when that changed anything.
+    /// ids for activities that have none, node ids by place, and the version of each workflow that is used as an activity. True when that changed anything.
     /// </summary>
     public static bool Prepare(JsonObject definition, ActivityRegistry registry)
     {
@@ -101,9 +102,25 @@ internal static class DefinitionJson
                 Set(activity, "id", id, after: "version");
                 changed = true;
             }
+            changed |= Pin(activity, registry);
             var nodeId = $"{(parent is null ? "Workflow1" : Text(parent, "nodeId"))}:{id}";
             if (Text(activity, "nodeId") == nodeId) continue;
             Set(activity, "nodeId", nodeId, after: "id");
+            changed = true;
+        }
+        return changed;
+    }
+
+    /// <summary>Names the version of the workflow that an activity stands for, so that it stays the same until someone chooses another.</summary>
+    private static bool Pin(JsonObject activity, ActivityRegistry registry)
+    {
+        if (Text(activity, "type") is not { } type || registry.Find(type) is not null || registry.Workflows.Find(activity) is not { } used) return false;
+        var latest = registry.Workflows.FindPublished(used.DefinitionId) ?? used;
+        var changed = false;
+        foreach (var (name, value) in new (string, JsonNode)[] { ("latestAvailablePublishedVersionId", latest.Id), ("latestAvailablePublishedVersion", latest.Version), ("workflowDefinitionVersionId", used.Id), ("workflowDefinitionId", used.DefinitionId) })
+        {
+            if (JsonNode.DeepEquals(activity[name], value)) continue;
+            Set(activity, name, value, after: "name");
             changed = true;
         }
         return changed;
@@ -175,6 +192,7 @@ internal static class DefinitionJson
         foreach (var child in ChildrenOf(activity, registry).ToList()) changed |= Restore(child, registry);
         if (activity["customProperties"]?[NotFoundConnections] is JsonArray { Count: > 0 } taken)
         {
+            var added = taken[0]?[Added] is JsonValue flag && flag.TryGetValue<int>(out var level) ? level : 0;
             if (activity["connections"] is not JsonArray connections) activity["connections"] = connections = [];
             foreach (var connection in taken.ToList())
             {
@@ -183,10 +201,14 @@ internal static class DefinitionJson
                 if (connection is JsonObject c && c[Order] is JsonValue order && order.TryGetValue<int>(out var n))
                 {
                     c.Remove(Order);
+                    c.Remove(Added);
                     place = Math.Clamp(n, 0, connections.Count);
                 }
                 connections.Insert(place, connection);
             }
+            var custom = (JsonObject)activity["customProperties"]!;
+            if (added > 0) custom.Remove(NotFoundConnections);
+            if (added > 1 && custom.Count == 0) activity.Remove("customProperties");
             changed = true;
         }
         return changed;
@@ -195,7 +217,7 @@ internal static class DefinitionJson
     /// <summary>For the designer: activities whose type this server does not have become not-found activities, and the connections that leave them are put aside in their flowchart.</summary>
     public static void Substitute(JsonObject activity, ActivityRegistry registry)
     {
-        if (Text(activity, "type") is { } type && type != NotFoundType && registry.Find(type) is null)
+        if (Text(activity, "type") is { } type && type != NotFoundType && !registry.Knows(activity))
         {
             var original = (JsonObject)activity.DeepClone();
             original.Remove("nodeId");
@@ -218,11 +240,13 @@ internal static class DefinitionJson
             return;
         }
         var children = ChildrenOf(activity, registry).ToList();
-        var gone = children.Where(c => Text(c, "type") is { } t && t != NotFoundType && registry.Find(t) is null).Select(c => Text(c, "id")).ToHashSet(StringComparer.Ordinal);
+        var gone = children.Where(c => Text(c, "type") != NotFoundType && !registry.Knows(c)).Select(c => Text(c, "id")).ToHashSet(StringComparer.Ordinal);
         foreach (var child in children) Substitute(child, registry);
         if (gone.Count == 0 || activity["connections"] is not JsonArray connections) return;
         var leaving = connections.OfType<JsonObject>().Where(c => gone.Contains(c["source"] is JsonObject s ? Text(s, "activity") : Text(c, "source"))).ToList();
         if (leaving.Count == 0) return;
+        // What is added for them goes again with them.
+        var added = activity["customProperties"] is not JsonObject ? 2 : activity["customProperties"]![NotFoundConnections] is not JsonArray ? 1 : 0;
         if (activity["customProperties"] is not JsonObject custom) activity["customProperties"] = custom = [];
         if (custom[NotFoundConnections] is not JsonArray aside) custom[NotFoundConnections] = aside = [];
         // Their places among the others are kept: connections are followed in order.
@@ -230,6 +254,7 @@ internal static class DefinitionJson
         {
             connections.Remove(connection);
             connection[Order] = order;
+            connection[Added] = added;
             aside.Add(connection);
         }
     }

@@ -79,12 +79,13 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
     /// <exception cref="DefinitionInvalidException">The text is no JSON object.</exception>
     public async Task<DefinitionRow> SaveDraftAsync(string json, string? user, CancellationToken ct)
     {
+        await catalog.RefreshAsync(ct);
         var given = new Given(json, registry, writer);
         return await ChangeAsync(async () =>
         {
             var versions = await store.GetDefinitionsAsync(given.DefinitionId, ct);
             if (versions.FirstOrDefault(v => v.IsLatest) is { } latest && given.SameAs(latest.Content)) return (null, latest);
-            var (rows, row) = Draft(given, versions, user);
+            var (rows, row) = Draft(given, versions, await IsLatestUsedAsync(versions, ct), user);
             return (new DefinitionChange { Save = rows }, row);
         }, ct);
     }
@@ -100,6 +101,7 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
     /// <exception cref="DefinitionInvalidException">All that is wrong with it; nothing was stored.</exception>
     public async Task<DefinitionRow> PublishAsync(string json, string? sourceFile, string? user, CancellationToken ct)
     {
+        await catalog.RefreshAsync(ct);
         var given = new Given(json, registry, writer);
         return await ChangeAsync(async () =>
         {
@@ -110,7 +112,7 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
             if (sourceFile is null)
             {
                 if (versions.FirstOrDefault(v => v.IsLatest) is { } latest && given.SameAs(latest.Content)) (rows, row) = ([latest], latest);
-                else (rows, row) = Draft(given, versions, user);
+                else (rows, row) = Draft(given, versions, await IsLatestUsedAsync(versions, ct), user);
             }
             else
             {
@@ -150,9 +152,11 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
     }, ct);
 
     /// <summary>Deletes one version, with its triggers when it is the published one; the newest that remains becomes the latest. Running instances keep its content. False when there is no such version.</summary>
+    /// <exception cref="DefinitionInvalidException">Another workflow uses it as an activity.</exception>
     public async Task<bool> DeleteVersionAsync(string versionId, CancellationToken ct) => await ChangeAsync(async () =>
     {
         if (await store.GetDefinitionVersionAsync(versionId, ct) is not { } row) return (null, false);
+        await RefuseIfUsedAsync([row], ct);
         var newest = (await store.GetDefinitionsAsync(row.DefinitionId, ct)).FirstOrDefault(v => v.Id != versionId);
         return (new DefinitionChange
         {
@@ -163,9 +167,11 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
     }, ct);
 
     /// <summary>Deletes a definition with all its versions, triggers and due times. Running instances keep their content. False when there is no such definition.</summary>
+    /// <exception cref="DefinitionInvalidException">Another workflow uses one of its versions as an activity.</exception>
     public async Task<bool> DeleteAsync(string definitionId, CancellationToken ct) => await ChangeAsync(async () =>
     {
         var versions = await store.GetDefinitionsAsync(definitionId, ct);
+        await RefuseIfUsedAsync(versions, ct);
         return versions.Count == 0 ? (null, false) : (new DefinitionChange { Delete = [.. versions.Select(v => v.Id)], ReplaceTriggersOf = [definitionId] }, true);
     }, ct);
 
@@ -207,6 +213,7 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
             for (var tries = 1; ; tries++)
             {
                 var stamp = await store.GetDefinitionsStampAsync(ct);
+                await catalog.RefreshAsync(ct);
                 var (change, result) = await plan();
                 if (change is null) return result;
                 try
@@ -235,15 +242,26 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
         }
     }
 
+    private async Task RefuseIfUsedAsync(IEnumerable<DefinitionRow> rows, CancellationToken ct)
+    {
+        foreach (var row in rows)
+            if (registry.Workflows.FindVersion(row.Id) is not null && await store.IsNamedInContentAsync(row.Id, row.DefinitionId, ct))
+                throw new DefinitionInvalidException([new DefinitionProblem("", null, null, $"Version {row.Version} of '{row.DefinitionId}' is used as an activity by another workflow, or by an instance that still runs; it can't be deleted.")]);
+    }
+
+    /// <summary>Whether another definition, stored or still running, uses the newest version as an activity: then its content must stay.</summary>
+    private async Task<bool> IsLatestUsedAsync(IReadOnlyList<DefinitionRow> versions, CancellationToken ct) =>
+        versions.FirstOrDefault(v => v.IsLatest) is { } latest && registry.Workflows.FindVersion(latest.Id) is not null && await store.IsNamedInContentAsync(latest.Id, latest.DefinitionId, ct);
+
     /// <summary>The rows that saving a draft changes, and the draft.</summary>
-    private (List<DefinitionRow> Rows, DefinitionRow Draft) Draft(Given given, IReadOnlyList<DefinitionRow> versions, string? user)
+    private (List<DefinitionRow> Rows, DefinitionRow Draft) Draft(Given given, IReadOnlyList<DefinitionRow> versions, bool latestIsUsed, string? user)
     {
         if (versions.FirstOrDefault(v => v.IsLatest) is not { } latest)
         {
             var first = New(given, versions, user);
             return ([first], first);
         }
-        if (!latest.IsPublished)
+        if (!latest.IsPublished && !latestIsUsed)
         {
             var saved = latest with { Name = given.Name, Description = given.Description, ContentHash = given.ContentHash, Content = given.Content, CreatedBy = user };
             return ([saved], saved);
@@ -439,6 +457,8 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
     private static IEnumerable<IActivity> TriggersIn(IActivity activity)
     {
         if (activity is ITrigger and Activity { CanStartWorkflow: true }) yield return activity;
+        // Triggers of a workflow that is used here start that workflow, not this one.
+        if (activity is WorkflowDefinitionActivity) yield break;
         foreach (var child in CompiledWorkflow.ChildrenOf(activity))
             foreach (var trigger in TriggersIn(child))
                 yield return trigger;

@@ -22,6 +22,15 @@ public sealed class ActivityRegistry
 {
     private readonly ConcurrentDictionary<string, SortedDictionary<int, ActivityClass>> _types = new(StringComparer.Ordinal);
 
+    private volatile UsableWorkflows _workflows = UsableWorkflows.None;
+
+    /// <summary>Workflows that can be used as activities; kept up to date by the catalog.</summary>
+    public UsableWorkflows Workflows
+    {
+        get => _workflows;
+        internal set => _workflows = value;
+    }
+
     /// <summary>All registered classes.</summary>
     public IEnumerable<ActivityClass> All => _types.Values.SelectMany(v => v.Values);
 
@@ -40,6 +49,9 @@ public sealed class ActivityRegistry
             if (type is { IsAbstract: false, IsInterface: false, IsGenericType: false } && typeof(IActivity).IsAssignableFrom(type))
                 Register(type);
     }
+
+    /// <summary>Whether an activity of a definition has a type that is known here, a class or a workflow.</summary>
+    internal bool Knows(System.Text.Json.Nodes.JsonObject activity) => DefinitionJson.Text(activity, "type") is not { } type || Find(type) is not null || Workflows.Find(activity) is not null;
 
     /// <summary>The class of a type name: the exact version, else the newest; null when unknown.</summary>
     public ActivityClass? Find(string typeName, int version = 0)
@@ -96,18 +108,21 @@ public sealed class DefinitionReader(ActivityRegistry registry)
         using (document)
         {
             if (document.RootElement.ValueKind != JsonValueKind.Object) throw new DefinitionFormatException("The definition must be a JSON object.");
-            var reading = new Reading(registry);
+            var reading = new Reading(registry, []);
             return (reading.Definition(document.RootElement), reading.Problems);
         }
     }
 
     /// <summary>One reading of one definition: goes on after a problem, so that all are told at once.</summary>
-    private sealed class Reading(ActivityRegistry registry)
+    private sealed class Reading(ActivityRegistry registry, IReadOnlyList<string> within)
     {
         public List<(DefinitionProblem Problem, bool Unreadable)> Problems { get; } = [];
 
+        private IReadOnlyList<string> _chain = within;
+
         public Workflow Definition(JsonElement d)
         {
+            if (Text(d, "definitionId")?.Trim() is { Length: > 0 } self && !_chain.Contains(self)) _chain = [.. _chain, self];
             var workflow = new Workflow(Property(d, "root") is { ValueKind: JsonValueKind.Object } root ? ReadActivity(root) : new Sequence())
             {
                 Id = "Workflow1",
@@ -143,7 +158,10 @@ public sealed class DefinitionReader(ActivityRegistry registry)
             var version = Property(e, "version") is { ValueKind: JsonValueKind.Number } n && n.TryGetInt32(out var v) ? v : 0;
             var id = Text(e, "id") ?? "";
             var c = registry.Find(typeName, version);
-            if (c is null) Problems.Add((new DefinitionProblem(id, typeName, "type", typeName.Length == 0 ? "is missing; expected the activity's type" : $"has the type '{typeName}', which this server does not have."), true));
+            if (c is null && registry.Workflows.Find(Text(e, "workflowDefinitionVersionId"), Text(e, "workflowDefinitionId"), typeName) is { } used) return ReadWorkflowActivity(e, id, typeName, used);
+            if (c is null && Text(e, "workflowDefinitionId") is { Length: > 0 } gone)
+                Problems.Add((new DefinitionProblem(id, typeName, "workflowDefinitionId", $"uses the workflow '{gone}', which is not published as usable as an activity."), true));
+            else if (c is null) Problems.Add((new DefinitionProblem(id, typeName, "type", typeName.Length == 0 ? "is missing; expected the activity's type" : $"has the type '{typeName}', which this server does not have."), true));
             var activity = c?.Create() ?? new MissingActivity(typeName);
             activity.Id = id;
             activity.Name = Text(e, "name");
@@ -165,6 +183,38 @@ public sealed class DefinitionReader(ActivityRegistry registry)
                 foreach (var variable in Items(e, "variables").Select(x => ReadVariable(x, activity)).OfType<Variable>()) container.Variables.Add(variable);
             }
             if (activity is Flowchart chart) ReadConnections(e, chart);
+            return activity;
+        }
+
+        private IActivity ReadWorkflowActivity(JsonElement e, string id, string typeName, DefinitionRow used)
+        {
+            Workflow definition;
+            if (_chain.Contains(used.DefinitionId))
+            {
+                Problems.Add((new DefinitionProblem(id, typeName, "workflowDefinitionId", $"uses the workflow '{used.DefinitionId}' inside of itself ({string.Join(" > ", _chain)} > {used.DefinitionId})."), true));
+                definition = new Workflow();
+            }
+            else
+            {
+                using var document = JsonDocument.Parse(used.Content, JsonOptions);
+                var inner = new Reading(registry, [.. _chain, used.DefinitionId]);
+                definition = inner.Definition(document.RootElement);
+                foreach (var (problem, _) in inner.Problems.Where(p => p.Unreadable))
+                    Problems.Add((new DefinitionProblem(id, typeName, "workflowDefinitionId", $"uses the workflow '{used.DefinitionId}', version {used.Version}, which can't be run: {problem}"), true));
+            }
+            definition.DefinitionId = used.DefinitionId;
+            definition.VersionId = used.Id;
+            definition.DefinitionVersion = used.Version;
+            definition.DefinitionName = used.Name;
+            var inputs = definition.Inputs.Select(i => (i, Property(e, ActivityClass.Camel(i.Name)) is { ValueKind: not JsonValueKind.Null } value ? ReadExpression(value) : null)).ToList();
+            var outputs = new Dictionary<string, Output>(StringComparer.Ordinal);
+            foreach (var output in definition.Outputs)
+                outputs[output.Name] = new Output(new MemoryBlockReference(
+                    Property(e, ActivityClass.Camel(output.Name)) is { ValueKind: JsonValueKind.Object } value && Property(value, "memoryReference") is { ValueKind: JsonValueKind.Object } reference && Text(reference, "id") is { Length: > 0 } place
+                        ? place : $"{id}:output-{ActivityClass.Kebab(output.Name)}"));
+            var activity = new WorkflowDefinitionActivity(typeName, definition, inputs, outputs) { Id = id, Name = Text(e, "name") };
+            foreach (var p in Properties(e, "customProperties")) activity.CustomProperties[p.Name] = PlainObjectConverter.ToPlain(p.Value)!;
+            foreach (var p in Properties(e, "metadata")) activity.Metadata[p.Name] = PlainObjectConverter.ToPlain(p.Value)!;
             return activity;
         }
 

@@ -48,6 +48,7 @@ internal sealed class DefinitionValidator(ExpressionEvaluator evaluator)
         return activity switch
         {
             MissingActivity => null,
+            WorkflowDefinitionActivity w => [.. w.Definition.Outcomes, "Done"],
             FlowSwitch s => [.. s.Cases.Select(c => c.Label), "Default"],
             FlowFork f => Names(f.Branches),
             RunJavaScript r => Names(r.PossibleOutcomes),
@@ -102,6 +103,11 @@ internal sealed class DefinitionValidator(ExpressionEvaluator evaluator)
         {
             if (activity.Id.Length > 0 && !_ids.Add(activity.Id)) Problem(activity, "id", "is used by more than one activity.");
             if (activity is MissingActivity) return;
+            if (activity is WorkflowDefinitionActivity used)
+            {
+                Used(used, scope);
+                return;
+            }
             var inner = scope;
             if (activity is IVariableContainer container and not Composite)
             {
@@ -114,6 +120,15 @@ internal sealed class DefinitionValidator(ExpressionEvaluator evaluator)
             if (activity is Flowchart chart) Chart(chart);
             if (IsLoop(activity.GetType())) inner = new Scope(inner, LoopVariables);
             foreach (var child in CompiledWorkflow.ChildrenOf(activity)) Activity(child, inner);
+        }
+
+        private void Used(WorkflowDefinitionActivity used, Scope scope)
+        {
+            foreach (var (input, value) in used.InputValues)
+                if (value is not null)
+                    Expression(used, input.Name, value, WorkflowDefinitionActivity.TypeOf(input), scope);
+            foreach (var (name, output) in used.SyntheticProperties) Binding(used, name, output as Output, scope);
+            Settings(used);
         }
 
         private static bool IsLoop(Type type)
@@ -182,12 +197,14 @@ internal sealed class DefinitionValidator(ExpressionEvaluator evaluator)
 
         private void Outputs(IActivity activity, Scope scope)
         {
-            foreach (var output in ActivityClass.Of(activity.GetType()).Outputs)
-            {
-                if ((output.Property.GetValue(activity) as Output)?.MemoryBlockReference().Id is not { Length: > 0 } place) continue;
-                if (!scope.Has(place) && !_outputs.Contains(place) && !place.StartsWith(activity.Id + ":", StringComparison.Ordinal))
-                    Problem(activity, output.Name, $"is bound to '{place}', which is neither a variable that is declared here nor an output of the workflow.");
-            }
+            foreach (var output in ActivityClass.Of(activity.GetType()).Outputs) Binding(activity, output.Name, output.Property.GetValue(activity) as Output, scope);
+        }
+
+        private void Binding(IActivity activity, string name, Output? output, Scope scope)
+        {
+            if (output?.MemoryBlockReference().Id is not { Length: > 0 } place) return;
+            if (!scope.Has(place) && !_outputs.Contains(place) && !place.StartsWith(activity.Id + ":", StringComparison.Ordinal))
+                Problem(activity, name, $"is bound to '{place}', which is neither a variable that is declared here nor an output of the workflow.");
         }
 
         private void Settings(IActivity activity)

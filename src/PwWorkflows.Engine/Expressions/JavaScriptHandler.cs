@@ -295,7 +295,7 @@ internal sealed partial class JavaScriptHandler : IExpressionHandler, IJavaScrip
         {
             var rest = name[3..];
             if (InScope(rest) is { } variable) Define(name, _ => Value(variable.Name, context.FindVariable(variable.Name)));
-            else if (_run?.Workflow.Inputs.FirstOrDefault(i => Pascal(i.Name) == rest) is { } input) Define(name, _ => In(context.GetInput(input.Name)));
+            else if (_run is not null && context.DeclaredInputs().FirstOrDefault(i => Pascal(i.Name) == rest) is { } input) Define(name, _ => In(context.GetInput(input.Name)));
             else if (_run is not null)
                 // Both names may contain From: the first cut that names an activity counts.
                 for (var cut = rest.IndexOf("From", StringComparison.Ordinal); cut >= 0; cut = rest.IndexOf("From", cut + 1, StringComparison.Ordinal))

@@ -25,7 +25,7 @@ internal sealed class LiquidHandler : IExpressionHandler
         scope.SetValue("Variables", context.VariablesInScope().ToDictionary(v => v.Variable.Name, v => v.Block.Value));
         if (context.WorkflowContext is { } run)
         {
-            scope.SetValue("Input", run.Input);
+            scope.SetValue("Input", context.InputValues());
             scope.SetValue("CorrelationId", run.CorrelationId);
             scope.SetValue("WorkflowInstanceId", run.Id);
             scope.SetValue("WorkflowDefinitionId", run.Workflow.DefinitionId);

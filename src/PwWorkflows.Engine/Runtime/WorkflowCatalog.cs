@@ -12,7 +12,7 @@ using PwWorkflows.Engine.Storage;
 namespace PwWorkflows.Engine;
 
 /// <summary>The definitions of this node: compiled once per content, with the triggers and routes of what is published.</summary>
-public sealed class WorkflowCatalog(IEngineStore store, DefinitionReader reader, ILogger<WorkflowCatalog> logger) : IDisposable
+public sealed class WorkflowCatalog(IEngineStore store, DefinitionReader reader, ActivityRegistry registry, ILogger<WorkflowCatalog> logger) : IDisposable
 {
     private readonly ConcurrentDictionary<string, CompiledWorkflow> _byVersionId = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim _refresh = new(1, 1);
@@ -33,6 +33,8 @@ public sealed class WorkflowCatalog(IEngineStore store, DefinitionReader reader,
             if (!force && stamp == _current.Stamp) return;
             var published = (await store.GetPublishedAsync(ct)).ToDictionary(d => d.DefinitionId, StringComparer.Ordinal);
             var triggers = await store.GetTriggersAsync(ct);
+            // Before what uses them is compiled.
+            registry.Workflows = new UsableWorkflows(await store.GetUsableDefinitionsAsync(ct));
             _byVersionId.Clear();
             var byHash = triggers.GroupBy(t => t.Hash).ToFrozenDictionary(g => g.Key, g => (IReadOnlyList<TriggerRow>)g.ToList());
             _current = new Snapshot(published, byHash, RouteTable.Build(triggers.Where(t => t.RouteKey is not null)), stamp);

@@ -490,6 +490,14 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
     public async Task<IReadOnlyList<DefinitionRow>> GetPublishedAsync(CancellationToken ct) =>
         await QueryAsync(SelectDefinition + " WHERE d.is_published ORDER BY d.definition_id", [], MapDefinition, hot: false, ct).ConfigureAwait(false);
 
+    public async Task<IReadOnlyList<DefinitionRow>> GetUsableDefinitionsAsync(CancellationToken ct) =>
+        await QueryAsync(SelectDefinition + " WHERE c.content LIKE '%\"usableAsActivity\":true%' OR c.content LIKE '%\"usableAsActivity\": true%' ORDER BY d.definition_id, d.version DESC", [], MapDefinition, hot: false, ct).ConfigureAwait(false);
+
+    public async Task<bool> IsNamedInContentAsync(string versionId, string definitionId, CancellationToken ct) =>
+        (await QueryAsync(
+            "SELECT 1 FROM workflow_contents c WHERE c.content LIKE $1 AND NOT EXISTS (SELECT 1 FROM workflow_definitions d WHERE d.content_hash = c.hash AND d.definition_id = $2) LIMIT 1",
+            [$"%{versionId}%", definitionId], _ => true, hot: false, ct).ConfigureAwait(false)).Count > 0;
+
     public async Task<DefinitionRow?> GetDefinitionVersionAsync(string versionId, CancellationToken ct) =>
         (await QueryAsync(SelectDefinition + " WHERE d.id = $1", [versionId], MapDefinition, hot: false, ct).ConfigureAwait(false)).FirstOrDefault();
 

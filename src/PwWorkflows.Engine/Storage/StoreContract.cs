@@ -297,6 +297,12 @@ public interface IEngineStore : IAsyncDisposable
     /// <summary>The published versions.</summary>
     Task<IReadOnlyList<DefinitionRow>> GetPublishedAsync(CancellationToken ct);
 
+    /// <summary>All versions whose content says that the workflow can be used as an activity.</summary>
+    Task<IReadOnlyList<DefinitionRow>> GetUsableDefinitionsAsync(CancellationToken ct);
+
+    /// <summary>Whether the content of another definition, stored or kept for an instance, has the version id in it.</summary>
+    Task<bool> IsNamedInContentAsync(string versionId, string definitionId, CancellationToken ct);
+
     /// <summary>One version by its id, or null.</summary>
     Task<DefinitionRow?> GetDefinitionVersionAsync(string versionId, CancellationToken ct);
 

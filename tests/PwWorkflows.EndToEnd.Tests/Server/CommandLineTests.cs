@@ -96,7 +96,7 @@ public sealed class CommandLineTests : IDisposable
         var path = Path.Combine(first, "orders", "order-attention.json");
         var edited = JsonNode.Parse(await File.ReadAllTextAsync(path, Ct))!.AsObject();
         edited["createdAt"] = "2026-01-31T09:00:00+00:00";
-        edited["root"]!["activities"]![0]!["metadata"] = JsonNode.Parse("""{"designer":{"position":{"x":1,"y":2}}}""");
+        edited["root"]!["activities"]![0]!["metadata"]!["designer"] = JsonNode.Parse("""{"position":{"x":1,"y":2}}""");
         await File.WriteAllTextAsync(path, edited.ToJsonString(), Ct);
         Assert.Equal(0, (await RunAsync("workflows", "diff", first)).ExitCode);
         edited["description"] = "Changed by hand.";
@@ -119,7 +119,7 @@ public sealed class CommandLineTests : IDisposable
             """, Ct);
         var lint = await RunAsync("workflows", "lint", folder, "--json");
         Assert.Equal(1, lint.ExitCode);
-        var faults = JsonSerializer.Deserialize<JsonElement>(lint.Output).EnumerateArray().Select(f => $"{f.GetProperty("activity_id").GetString()} {f.GetProperty("activity_type").GetString()} {f.GetProperty("property").GetString()}").Order();
+        var faults = JsonSerializer.Deserialize<JsonElement>(lint.Output).EnumerateArray().Select(f => $"{f.GetProperty("activity_id").GetString()} {f.GetProperty("activity_type").GetString()} {f.GetProperty("property").GetString()}").Order(StringComparer.Ordinal);
         Assert.Equal(["check Pw.CheckIntake OrderNumber", "check Pw.CheckIntake connections", "gone Acme.Gone type"], faults);
     }
 

@@ -147,7 +147,8 @@ namespace Elsa.Workflows.Activities.Flowchart.Activities
 
         private IActivity? StartActivity(ActivityExecutionContext context)
         {
-            var trigger = context.WorkflowExecutionContext.TriggerActivityId;
+            // A workflow used as an activity has ids of its own: the trigger is not in it.
+            var trigger = PwWorkflows.Engine.Definitions.WorkflowDefinitionActivity.Around(context) is null ? context.WorkflowExecutionContext.TriggerActivityId : null;
             return Activities.FirstOrDefault(a => a.Id == trigger) ?? FindStart();
         }
 

@@ -6,6 +6,7 @@ using Elsa.Expressions.Models;
 using Elsa.Workflows;
 using Elsa.Workflows.Memory;
 using Elsa.Workflows.Models;
+using PwWorkflows.Engine.Definitions;
 
 namespace Elsa.Extensions;
 
@@ -83,7 +84,7 @@ public static class ActivityExtensions
         return variable;
     }
     /// <summary>This activity started the run.</summary>
-    public static bool IsTriggerOfWorkflow(this ActivityExecutionContext context) => context.WorkflowExecutionContext.TriggerActivityId == context.Activity.Id && context.WorkflowExecutionContext.IsFirstBurst;
+    public static bool IsTriggerOfWorkflow(this ActivityExecutionContext context) => context.WorkflowExecutionContext.TriggerActivityId == context.Activity.Id && context.WorkflowExecutionContext.IsFirstBurst && WorkflowDefinitionActivity.Around(context) is null;
 
     /// <summary>Sends a signal up through the ancestors.</summary>
     public static async ValueTask SendSignalAsync(this ActivityExecutionContext context, object signal)
@@ -129,9 +130,21 @@ public static class ActivityExtensions
     }
 
     /// <summary>A workflow input inside an expression.</summary>
-    public static T? GetInput<T>(this ExpressionExecutionContext context, string name) => context.GetWorkflowExecutionContext().Input.TryGetValue(name, out var v) ? v.ConvertTo<T>() : default;
+    public static T? GetInput<T>(this ExpressionExecutionContext context, string name) => context.GetInput(name) is { } v ? v.ConvertTo<T>() : default;
     /// <summary>A workflow input inside an expression.</summary>
-    public static object? GetInput(this ExpressionExecutionContext context, string name) => context.GetWorkflowExecutionContext().Input.TryGetValue(name, out var v) ? v : null;
+    public static object? GetInput(this ExpressionExecutionContext context, string name)
+    {
+        if (WorkflowDefinitionActivity.Around(context.FindActivityContext()) is not { } used) return context.GetWorkflowExecutionContext().Input.TryGetValue(name, out var v) ? v : null;
+        var declared = used.Activity.Definition.Inputs.FirstOrDefault(i => string.Equals(i.Name, name, StringComparison.OrdinalIgnoreCase));
+        return WorkflowDefinitionActivity.InputsOf(used.Context).TryGetValue(name, out var given) ? declared is null ? given : given.ConvertTo(WorkflowDefinitionActivity.TypeOf(declared)) : null;
+    }
+    private static ActivityExecutionContext? FindActivityContext(this ExpressionExecutionContext context) => context.ActivityContext ?? context.ParentContext?.FindActivityContext();
+    /// <summary>Inputs that the workflow around declares: the run's, or those of a workflow used as an activity.</summary>
+    internal static IEnumerable<InputDefinition> DeclaredInputs(this ExpressionExecutionContext context) =>
+        WorkflowDefinitionActivity.Around(context.FindActivityContext()) is { } used ? used.Activity.Definition.Inputs : context.GetWorkflowExecutionContext().Workflow.Inputs;
+    /// <summary>All inputs of the workflow around, by name.</summary>
+    internal static IDictionary<string, object> InputValues(this ExpressionExecutionContext context) =>
+        WorkflowDefinitionActivity.Around(context.FindActivityContext()) is { } used ? WorkflowDefinitionActivity.InputsOf(used.Context) : context.GetWorkflowExecutionContext().Input;
     /// <summary>A variable by name, innermost first.</summary>
     public static T? GetVariable<T>(this ExpressionExecutionContext context, string name) => context.FindVariable(name) is { } block ? block.Value.ConvertTo<T>() : default;
     /// <summary>Writes a variable by name, innermost first; made in this scope when there is none.</summary>

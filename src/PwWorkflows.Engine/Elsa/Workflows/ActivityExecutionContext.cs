@@ -7,6 +7,7 @@ using Elsa.Workflows.Models;
 using Elsa.Workflows.Options;
 using Elsa.Workflows.Signals;
 using Microsoft.Extensions.DependencyInjection;
+using PwWorkflows.Engine.Definitions;
 using PwWorkflows.Engine.Execution;
 
 namespace Elsa.Workflows;
@@ -82,7 +83,17 @@ public sealed class ActivityExecutionContext
     /// <summary>Free data of the execution.</summary>
     public IDictionary<string, object> Metadata => _metadata ??= [];
     /// <summary>Input of the workflow.</summary>
-    public IDictionary<string, object> WorkflowInput => WorkflowExecutionContext.Input;
+    public IDictionary<string, object> WorkflowInput
+    {
+        get
+        {
+            if (WorkflowDefinitionActivity.Around(this) is not { } used) return WorkflowExecutionContext.Input;
+            // Inside a workflow used as an activity its own inputs come first; what a resumer passes is in the run's input.
+            var input = new Dictionary<string, object>(WorkflowExecutionContext.Input, StringComparer.OrdinalIgnoreCase);
+            foreach (var (name, value) in WorkflowDefinitionActivity.InputsOf(used.Context)) input[name] = value;
+            return input;
+        }
+    }
     /// <summary>Input given by who scheduled it.</summary>
     public IDictionary<string, object> ActivityInput => _activityInput ??= [];
     /// <summary>Goes into the record and the journal's Completed entry.</summary>
@@ -135,13 +146,22 @@ public sealed class ActivityExecutionContext
             return;
         }
         var reference = output.MemoryBlockReference();
-        var block = ExpressionExecutionContext.FindBlock(reference.Id);
+        // Outputs of a workflow used as an activity belong to the scope around it.
+        var scope = Activity is WorkflowDefinitionActivity ? ParentActivityExecutionContext!.ExpressionExecutionContext : ExpressionExecutionContext;
+        var block = scope.FindBlock(reference.Id);
         if (block is not null)
             block.Value = block.Metadata is Variable { ValueType: var type } && type != typeof(object) ? Elsa.Expressions.Helpers.ObjectConverter.ConvertTo(value, type) : value;
         else
-            ExpressionExecutionContext.Memory.Blocks[reference.Id] = new MemoryBlock(value);
+            scope.Memory.Blocks[reference.Id] = new MemoryBlock(value);
         if (Node.OutputOf(output) is { } bound) WorkflowExecutionContext.RecordOutput(this, bound, value);
-        WorkflowExecutionContext.SetOutput(reference.Id, value);
+        else if (Activity is WorkflowDefinitionActivity && Activity.SyntheticProperties.FirstOrDefault(p => p.Value == output).Key is { } synthetic)
+        {
+            WorkflowExecutionContext.OutputRegister[(Activity.Id, synthetic)] = value;
+            (OutputValues ??= [])[synthetic] = value;
+        }
+        // An output of the workflow is bound by its name: of the one used as an activity around, else of the run.
+        if (WorkflowDefinitionActivity.Around(Activity is WorkflowDefinitionActivity ? ParentActivityExecutionContext : this) is not { } used) WorkflowExecutionContext.SetOutput(reference.Id, value);
+        else if (used.Activity.SyntheticProperties.TryGetValue(reference.Id, out var outer)) used.Context.Set((Output)outer, value);
     }
 
     /// <summary>A kept property converted.</summary>
