@@ -126,7 +126,8 @@ public sealed class CompiledWorkflow
     {
         var c = ActivityClass.Of(activity.GetType());
         foreach (var port in c.Ports)
-            if (port.Property.GetValue(activity) is IActivity child)
+            // The start of a flowchart is one of its activities, which are listed below.
+            if (port.Property.GetValue(activity) is IActivity child && !c.ChildCollections.Exists(list => ((IEnumerable?)list.GetValue(activity))?.Cast<object>().Contains(child) == true))
                 yield return child;
         foreach (var collection in c.ChildCollections)
             foreach (var child in (IEnumerable)(collection.GetValue(activity) ?? Array.Empty<IActivity>()))

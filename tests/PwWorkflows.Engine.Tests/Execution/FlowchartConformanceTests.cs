@@ -258,4 +258,96 @@ public sealed class FlowchartConformanceTests
         Assert.Equal("Finished/Faulted", w.Status);
         Assert.Contains("loop", Assert.Single(w.Incidents).Message, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData(null), InlineData("Stream"), InlineData("Merge"), InlineData("Cascade"), InlineData("Race")]
+    public async Task Loop_back_into_any_merge_mode_but_converge_runs_each_round(string? merge)
+    {
+        var rounds = 0;
+        Step s = new("s"), a = new("a"), e = new("e");
+        if (merge is not null) a.Merge(merge);
+        var dec = new FlowDecision(_ => rounds++ < 2) { Id = "dec" };
+        var w = await new InMemoryWorkflow(Chart([s, a, dec, e], (s, null, a), (a, null, dec), (dec, "True", a), (dec, "False", e)), Mode.TokenBased).StartAsync();
+        Assert.Equal(("s a a a e", "Finished/Finished"), (w.Steps, w.Status));
+    }
+
+    [Fact]
+    public async Task Cascade_runs_once_for_each_of_many_tokens_and_so_does_what_follows()
+    {
+        Step a = new("a"), b = new("b"), c = new("c"), x = new("x"), e = new("e");
+        var d = new Step("d").Merge("Cascade");
+        e.Merge("Cascade");
+        var w = await new InMemoryWorkflow(Chart([a, b, c, x, d, e], (a, null, b), (a, null, c), (a, null, x), (b, null, d), (c, null, d), (x, null, d), (d, null, e)), Mode.TokenBased).StartAsync();
+        Assert.Equal(("a b c x d d d e e e", "Finished/Finished"), (w.Steps, w.Status));
+    }
+
+    [Fact]
+    public async Task Race_of_waiting_branches_goes_to_the_first_and_cancels_the_rest()
+    {
+        var a = new Step("a");
+        Wait x = new("x"), y = new("y"), z = new("z");
+        var d = new Step("d").Merge("Race");
+        var w = await new InMemoryWorkflow(Chart([a, x, y, z, d], (a, null, x), (a, null, y), (a, null, z), (x, null, d), (y, null, d), (z, null, d)), Mode.TokenBased).StartAsync();
+        await w.ResumeAsync("y");
+        Assert.Equal(("a x y z y! d", "Finished/Finished"), (w.Steps, w.Status));
+        Assert.Empty(w.Bookmarks);
+    }
+
+    [Fact]
+    public async Task Race_in_a_loop_is_run_anew_in_each_round()
+    {
+        var rounds = 0;
+        Step a = new("a"), e = new("e");
+        Wait x = new("x"), y = new("y");
+        var d = new Step("d").Merge("Race");
+        var dec = new FlowDecision(_ => rounds++ < 1) { Id = "dec" };
+        var w = await new InMemoryWorkflow(Chart([a, x, y, d, dec, e], (a, null, x), (a, null, y), (x, null, d), (y, null, d), (d, null, dec), (dec, "True", a), (dec, "False", e)), Mode.TokenBased).StartAsync();
+        await w.ResumeAsync("x");
+        await w.ResumeAsync("y");
+        Assert.Equal(("a x y x! d a x y y! d e", "Finished/Finished"), (w.Steps, w.Status));
+    }
+
+    [Theory, InlineData(Mode.CounterBased), InlineData(Mode.TokenBased)]
+    public async Task Activity_behind_a_dead_and_a_waiting_branch_awaits_the_waiting_one_only(Mode mode)
+    {
+        Step s = new("s"), b = new("b"), c = new("c"), d = new("d");
+        var dec = Decision(true);
+        var wait = new Wait("w");
+        var w = await new InMemoryWorkflow(Chart([s, dec, b, wait, c, d], (s, null, dec), (s, null, b), (dec, "True", wait), (dec, "False", c), (wait, null, d), (c, null, d), (b, null, d)), mode).StartAsync();
+        Assert.Equal(("s b w", "Running/Suspended"), (w.Steps, w.Status));
+        await w.ResumeAsync();
+        Assert.Equal(("s b w w! d", "Finished/Finished"), (w.Steps, w.Status));
+    }
+
+    [Theory, InlineData(Mode.CounterBased), InlineData(Mode.TokenBased)]
+    public async Task End_completes_the_flowchart_and_cancels_what_waits(Mode mode)
+    {
+        Step a = new("a"), after = new("after");
+        var wait = new Wait("w");
+        var end = new End { Id = "end" };
+        var w = await new InMemoryWorkflow(Sequence(Chart([a, wait, end], (a, null, wait), (a, null, end)), after), mode).StartAsync();
+        Assert.Equal(("a w after", "Finished/Finished"), (w.Steps, w.Status));
+        Assert.Empty(w.Bookmarks);
+    }
+
+    [Theory]
+    [InlineData("trigger", "t"), InlineData("start", "x"), InlineData("startNode", "n"), InlineData("canStart", "c"), InlineData("inbound", "i"), InlineData("cycle", "p")]
+    public async Task Flowchart_starts_at_the_first_that_applies(string rule, string first)
+    {
+        Step p = new("p"), i = new("i"), c = new("c") { CanStartWorkflow = true }, n = new("n"), x = new("x"), t = new("t");
+        var node = new Start { Id = "node" };
+        var waits = new Wait("p");
+        // Each rule has all candidates of the rules after it as well.
+        var chart = rule switch
+        {
+            "cycle" => Chart([waits, i], (waits, null, i), (i, null, waits)),
+            "inbound" => Chart([p, i], (i, null, p)),
+            "canStart" => Chart([p, i, c], (i, null, p)),
+            "startNode" => Chart([p, i, c, node, n], (i, null, p), (node, null, n)),
+            _ => Chart([p, i, c, node, n, x, t], (i, null, p), (node, null, n)),
+        };
+        if (rule is "start" or "trigger") chart.Start = x;
+        var w = await new InMemoryWorkflow(chart).StartAsync(trigger: rule == "trigger" ? "t" : null);
+        Assert.Equal(first, w.Steps.Split(' ')[0]);
+    }
 }
