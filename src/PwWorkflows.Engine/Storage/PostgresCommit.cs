@@ -109,6 +109,14 @@ internal sealed class PostgresCommit(IReadOnlyList<WriteRequest> requests, DateT
                 [.. Instances(updates), Typed((long)updates.Count)]);
         }
 
+        // First what was carried out: the timer that woke an instance belongs to a bookmark that goes too.
+        if (completed is not null)
+        {
+            Add(
+                $"WITH gone AS (DELETE FROM work_items WHERE id = ANY($1) RETURNING 1) SELECT engine_require((SELECT count(*) FROM gone), $2, '{WorkGone}')",
+                Typed(completed.ToArray()), Typed((long)completed.Count));
+        }
+
         if (ended is not null)
         {
             Add(
@@ -130,13 +138,6 @@ internal sealed class PostgresCommit(IReadOnlyList<WriteRequest> requests, DateT
                 "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[])",
                 Column(bookmarks, b => b.Id), Column(bookmarks, b => b.InstanceId), Column(bookmarks, b => b.Hash), Column(bookmarks, b => b.Name),
                 Column(bookmarks, b => b.ActivityInstanceId), Column(bookmarks, b => b.CorrelationId), Column(bookmarks, b => b.CreatedAt.ToUniversalTime()));
-        }
-
-        if (completed is not null)
-        {
-            Add(
-                $"WITH gone AS (DELETE FROM work_items WHERE id = ANY($1) RETURNING 1) SELECT engine_require((SELECT count(*) FROM gone), $2, '{WorkGone}')",
-                Typed(completed.ToArray()), Typed((long)completed.Count));
         }
 
         if (completedLoose is not null) Add("DELETE FROM work_items WHERE id = ANY($1)", Typed(completedLoose.ToArray()));

@@ -132,6 +132,10 @@ internal sealed class SqliteEngineStore : EngineStoreBase
                 CommitConflict.LeaseLost);
         }
 
+        // First what was carried out: the timer that woke the instance belongs to a bookmark that goes too.
+        foreach (var id in commit.CompletedWorkIds)
+            Require(session.Execute("DELETE FROM work_items WHERE id = $1", id), CommitConflict.WorkGone);
+
         if (request.Ends)
         {
             if (!commit.IsNew)
@@ -155,9 +159,6 @@ internal sealed class SqliteEngineStore : EngineStoreBase
                     bookmark.Id, bookmark.InstanceId, bookmark.Hash, bookmark.Name, bookmark.ActivityInstanceId, bookmark.CorrelationId, SqliteValue.Of(bookmark.CreatedAt));
             }
         }
-
-        foreach (var id in commit.CompletedWorkIds)
-            Require(session.Execute("DELETE FROM work_items WHERE id = $1", id), CommitConflict.WorkGone);
 
         if (commit.Journal is { } journal)
         {

@@ -264,6 +264,23 @@ public abstract class CommitContract(ITestDatabase database) : StoreTestBase(dat
         Assert.Equal(0, await Store.CountInstancesAsync(new InstanceFilter(), Ct));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_timer_is_carried_out_by_the_commit_that_burns_its_bookmark(bool ends)
+    {
+        var row = Instance(status: InstanceStatus.Suspended);
+        var bookmark = new BookmarkRow("timed-" + row.Id, row.Id, "hash", "Elsa.Delay", "activity", null, row.CreatedAt);
+        await SuspendNewAsync(row, bookmark);
+        var timer = Item("timer-" + row.Id) with { InstanceId = row.Id, OwnerKey = bookmark.Id };
+        await Store.EnqueueAsync([timer], "node-1", new HashSet<string> { timer.Id }, HalfMinute, Ct);
+        var (_, lease) = await Store.ClaimInstanceAsync(row.Id, "node-1", HalfMinute, Ct);
+
+        await Store.CommitAsync(new InstanceCommit { Instance = ends ? Ended(row) : row, Lease = lease, NodeId = "node-1", RemovedBookmarkIds = [bookmark.Id], CompletedWorkIds = [timer.Id] }, Ct);
+        Assert.Null(await Store.GetBookmarkAsync(bookmark.Id, Ct));
+        Assert.Null(await Store.NextDueAsync(Ct));
+    }
+
     [Fact]
     public async Task A_closed_store_says_so()
     {
