@@ -5,8 +5,8 @@ namespace PwWorkflows.Engine;
 /// <summary>How the engine runs on this node.</summary>
 public sealed class EngineOptions
 {
-    /// <summary>Name of this node in leases. Default: machine name, process id and a random part, so that no two processes share one.</summary>
-    public string NodeId { get; set; } = $"{Environment.MachineName}-{Environment.ProcessId}-{Random.Shared.Next(0x10000):x4}";
+    /// <summary>Name of this node in leases. Default: machine, its start, process id and a random part, so that no two processes share one and a process that is gone can be told.</summary>
+    public string NodeId { get; set; } = NodeNames.New();
 
     /// <summary>How many instances of the queue run at once on this node; with 0 it only takes requests in, and other nodes carry out what they ask for. Default: 32.</summary>
     public int MaxConcurrency { get; set; } = 32;

@@ -172,10 +172,13 @@ internal sealed class QueueWorker : BackgroundService
 
     private async Task RecoverAsync(CancellationToken ct)
     {
-        while (!ct.IsCancellationRequested)
+        for (var first = true; !ct.IsCancellationRequested; first = false)
         {
             try
             {
+                if (first)
+                    foreach (var gone in await _store.LapseAsync(NodeNames.IsGone, ct))
+                        _logger.LogInformation("Node {Node} of this machine is gone; what it held is taken over at once", gone);
                 foreach (var (row, lease, takeovers) in await _store.ClaimLapsedAsync(_options.NodeId, 16, _options.Lease, ct))
                 {
                     await _slots.WaitAsync(ct);

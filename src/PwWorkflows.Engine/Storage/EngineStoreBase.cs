@@ -187,6 +187,21 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
     public abstract Task ReleaseLeaseAsync(Lease lease, CancellationToken ct);
     public abstract Task WaitForSignalAsync(TimeSpan atMost, CancellationToken ct);
 
+    public async Task<IReadOnlyList<string>> LapseAsync(Func<string, bool> isGone, CancellationToken ct)
+    {
+        var holders = await QueryAsync("SELECT owner FROM instance_leases UNION SELECT taken_by FROM work_items WHERE taken_by IS NOT NULL", [], static r => r.GetString(0), hot: false, ct).ConfigureAwait(false);
+        var gone = holders.FindAll(h => isGone(h));
+        foreach (var node in gone)
+            await Database.WriteAsync(
+                async (c, t, token) =>
+                {
+                    await ExecuteAsync(c, t, "UPDATE instance_leases SET until = " + NowOf("$2") + " WHERE owner = $1 AND until > " + NowOf("$2"), [node, NowArgument], token).ConfigureAwait(false);
+                    return await ExecuteAsync(c, t, "UPDATE work_items SET available_at = " + NowOf("$2") + " WHERE taken_by = $1 AND available_at > " + NowOf("$2"), [node, NowArgument], token).ConfigureAwait(false);
+                }, ct).ConfigureAwait(false);
+        if (gone.Count > 0) Signal.Set();
+        return gone;
+    }
+
     // ---- queue
 
     public async Task<DateTimeOffset?> NextDueAsync(CancellationToken ct)

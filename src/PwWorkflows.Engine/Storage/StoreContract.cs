@@ -246,6 +246,10 @@ public interface IEngineStore : IAsyncDisposable
     /// <summary>Claims up to <paramref name="max"/> instances with status Running whose lease has lapsed or is missing; raises their takeover count. Returns them with the number of takeovers since the last clean release.</summary>
     Task<IReadOnlyList<(InstanceRow Instance, Lease Lease, int Takeovers)>> ClaimLapsedAsync(string nodeId, int max, TimeSpan lease, CancellationToken ct);
 
+    /// <summary>Ends at once what nodes that are gone still hold: leases of instances and work they had taken. Asks <paramref name="isGone"/> about each node that holds anything.</summary>
+    /// <returns>The nodes found gone.</returns>
+    Task<IReadOnlyList<string>> LapseAsync(Func<string, bool> isGone, CancellationToken ct);
+
     /// <summary>Extends the leases still held; returns those that were lost.</summary>
     Task<IReadOnlyList<Lease>> RenewLeasesAsync(IReadOnlyCollection<Lease> leases, TimeSpan lease, CancellationToken ct);
 

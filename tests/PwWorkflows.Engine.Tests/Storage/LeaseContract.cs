@@ -143,6 +143,21 @@ public abstract class LeaseContract(ITestDatabase database) : StoreTestBase(data
         Assert.Equal(60, ids.Distinct().Count());
         Assert.Equal(60, ids.Count);
     }
+
+    [Fact]
+    public async Task What_a_node_that_is_gone_still_held_can_be_taken_at_once_and_the_rest_stays_held()
+    {
+        var (dead, living) = (Instance(), Instance());
+        await StartAsync(dead, node: "node-dead");
+        await StartAsync(living, node: "node-living");
+        await Store.EnqueueAsync([Item("taken")], "node-dead", new HashSet<string> { "taken" }, HalfMinute, Ct);
+        Assert.Empty(await Store.TakeDueAsync("node-3", 10, HalfMinute, Ct));
+
+        Assert.Equal(["node-dead"], await Store.LapseAsync(static node => node == "node-dead", Ct));
+        Assert.Equal([dead.Id], (await Store.ClaimLapsedAsync("node-3", 16, HalfMinute, Ct)).Select(c => c.Instance.Id));
+        Assert.Equal(["taken"], (await Store.TakeDueAsync("node-3", 10, HalfMinute, Ct)).Select(w => w.Id));
+        Assert.Empty(await Store.LapseAsync(static node => node == "node-dead", Ct));
+    }
 }
 
 public sealed class LeaseOnSqlite() : LeaseContract(new OnSqliteFile());

@@ -100,8 +100,8 @@ public abstract class StoreTestBase(ITestDatabase database) : IAsyncLifetime
         new(id ?? NewId("bookmark"), instance, hash, "Elsa.Event", "activity-1", correlation, Clock.GetUtcNow());
 
     /// <summary>Stores a new instance that goes on running under a lease of node-1.</summary>
-    protected async Task<Lease> StartAsync(InstanceRow row, TimeSpan? lease = null) =>
-        (await Store.CommitAsync(new InstanceCommit { Instance = row, IsNew = true, ReleaseLease = false, NodeId = "node-1", LeaseDuration = lease ?? HalfMinute }, Ct))!;
+    protected async Task<Lease> StartAsync(InstanceRow row, TimeSpan? lease = null, string node = "node-1") =>
+        (await Store.CommitAsync(new InstanceCommit { Instance = row, IsNew = true, ReleaseLease = false, NodeId = node, LeaseDuration = lease ?? HalfMinute }, Ct))!;
 
     /// <summary>Stores a new instance that waits for a bookmark, without a lease.</summary>
     protected async Task SuspendNewAsync(InstanceRow row, params BookmarkRow[] bookmarks) =>
