@@ -128,7 +128,16 @@ public sealed class Form499AService(
         };
         var (outcome, state) = await portal.FileAsync(request, session.StorageState, evidence.Folder(order.ServiceSlug, orderNumber), ledger, ct).ConfigureAwait(false);
         // The portal has just let us in, so this is a good session; using it has also moved its end.
-        if (state is not null) await sessions.SaveAsync(entity, state, ct).ConfigureAwait(false);
+        if (state is not null)
+        {
+            await sessions.SaveAsync(entity, state, ct).ConfigureAwait(false);
+            sessions.NoteLetIn(entity, state);
+        }
+        else if (outcome is FilingOutcome.SessionExpired)
+        {
+            sessions.NoteSignedOut(entity);
+        }
+
         await ActOnAsync(order, form, outcome, ct).ConfigureAwait(false);
         return outcome;
     }

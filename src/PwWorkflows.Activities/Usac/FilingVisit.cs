@@ -101,7 +101,7 @@ sealed class FilingVisit(PortalVisit visit, FilingRequest request, IFilingEviden
         Note(step.Key, screen);
         visit.ThrowIfElsewhere(screen, step.Key);
         if (step.Is(screen.Path, screen.Heading) && screen.Errors.Count > 0) throw new PortalStop(new FilingOutcome.ValidationFailed(step.Key, screen.Errors));
-        await visit.ExpectAsync(next).ConfigureAwait(false);
+        visit.Expect(next, screen);
     }
 
     /// <summary>Compares what the portal says it holds with what we meant, box by box, both ways.</summary>
@@ -189,7 +189,8 @@ sealed class FilingVisit(PortalVisit visit, FilingRequest request, IFilingEviden
         var officer = request.Authorization!;
         try
         {
-            await visit.OpenAsync(page, certify).ConfigureAwait(false);
+            // A repeated attempt comes from the filing list.
+            if (new Uri(visit.Page.Url) != certify) await visit.OpenAsync(page, certify).ConfigureAwait(false);
             await visit.FillAsync(page, f => f.Name switch
             {
                 "606" or "607" => officer.OfficerName,
@@ -326,11 +327,7 @@ sealed class FilingVisit(PortalVisit visit, FilingRequest request, IFilingEviden
     {
         var screen = await visit.LookAsync().ConfigureAwait(false);
         if (visit.IsSignIn(screen)) return;
-        var picture = await visit.Page.ScreenshotAsync(new()
-        {
-            FullPage = true,
-            Mask = [.. Map.Marks.Secrets.Select(s => visit.Page.Locator(s))],
-        }).ConfigureAwait(false);
+        var picture = await visit.PictureAsync(screen).ConfigureAwait(false);
         await evidence.AddAsync(file, picture, "image/png", visit.Ct).ConfigureAwait(false);
         Note(step, screen);
     }

@@ -9,7 +9,7 @@ public sealed class UsacOptions
     /// <summary><c>USAC_PAGE_MAP</c>: file with the portal's labels and selectors.</summary>
     public string PageMapPath { get; set; } = Path.Combine(AppContext.BaseDirectory, "portals", "usac-499a.json");
 
-    /// <summary><c>CHROMIUM_PATH</c>: the browser; null looks at <c>/usr/bin/chromium</c> and then along <c>PATH</c>.</summary>
+    /// <summary><c>CHROMIUM_PATH</c>: the browser; null looks at <c>/usr/bin/chromium-headless-shell</c>, <c>/usr/bin/chromium</c> and then along <c>PATH</c>.</summary>
     public string? ChromiumPath { get; set; }
 
     /// <summary>Browser contexts open at once, 1 to 16.</summary>

@@ -191,7 +191,8 @@ sealed class PortalStop(FilingOutcome outcome, Exception? cause = null) : Except
 /// <param name="Heading">The heading; empty when there is none.</param>
 /// <param name="Errors">The portal's error messages.</param>
 /// <param name="Notices">Its other messages.</param>
-sealed record Screen(string Path, string Heading, IReadOnlyList<PortalError> Errors, IReadOnlyList<string> Notices);
+/// <param name="ShowsSecret">Whether a box is on it that no picture may show.</param>
+sealed record Screen(string Path, string Heading, IReadOnlyList<PortalError> Errors, IReadOnlyList<string> Notices, bool ShowsSecret);
 
 /// <summary>One browser page at the portal, with the page map in hand.</summary>
 sealed class PortalVisit
@@ -201,21 +202,33 @@ sealed class PortalVisit
 
     const string Look = """
         m => { const text = e => (e?.textContent ?? '').replace(/\s+/g, ' ').trim(); const all = s => [...document.querySelectorAll(s)];
-          return { url: location.href, heading: text(document.querySelector(m.heading)), notices: all(m.notices).map(text),
+          return { url: location.href, heading: text(document.querySelector(m.heading)), notices: all(m.notices).map(text), secret: m.secrets.some(s => document.querySelector(s)),
             errors: all(m.errors).map(e => ({ line: e.getAttribute(m.line) ?? '', message: text(e) })) }; }
         """;
 
-    /// <summary>Finds all boxes of a page in one go, by what a label says or by selector, and marks each for typing.</summary>
-    const string FindBoxes = """
+    /// <summary>
+    /// Finds all boxes of a page in one go, by what a label says or by selector, and marks each. When each is there exactly once, every box that a person could change
+    /// gets its value with the events that typing gives. Tells what each box then holds.
+    /// </summary>
+    const string SetBoxes = """
         fs => { const norm = t => (t ?? '').replace(/\s+/g, ' ').trim(); const byLabel = new Map();
           const value = e => e.type === 'checkbox' ? (e.checked ? 'yes' : '')
             : e.tagName === 'SELECT' ? [...e.selectedOptions].map(o => o.label).filter(t => t).join(',') : e.value ?? '';
+          const put = (e, wanted) => {
+            if (value(e) === wanted || e.disabled || e.readOnly || e.getClientRects().length === 0) return;
+            if (e.type === 'checkbox') { e.click(); return; }
+            if (e.maxLength >= 0 && wanted.length > e.maxLength) return;
+            e.focus();
+            if (e.tagName === 'SELECT') { const all = e.multiple ? wanted.split(',') : [wanted]; for (const o of e.options) o.selected = !o.disabled && all.includes(o.label); }
+            else Object.getOwnPropertyDescriptor(Object.getPrototypeOf(e), 'value').set.call(e, wanted);
+            for (const type of ['input', 'change']) e.dispatchEvent(new Event(type, { bubbles: true }));
+            e.blur(); };
           for (const e of document.querySelectorAll('input:not([type=hidden]), select, textarea'))
             for (const name of new Set([...(e.labels ?? [])].map(l => norm(l.textContent)).concat(norm(e.getAttribute('aria-label')))))
               byLabel.set(name, [...(byLabel.get(name) ?? []), e]);
-          return fs.map((f, i) => { let found = []; try { found = f.selector ? [...document.querySelectorAll(f.selector)] : byLabel.get(f.label) ?? []; } catch { }
-            if (found.length === 1) found[0].setAttribute('data-pw-box', i);
-            return { count: found.length, value: found.length === 1 ? value(found[0]) : '' }; }); }
+          const found = fs.map(f => { try { return f.selector ? [...document.querySelectorAll(f.selector)] : byLabel.get(f.label) ?? []; } catch { return []; } });
+          if (found.every(es => es.length === 1)) found.forEach(([e], i) => { e.setAttribute('data-pw-box', i); put(e, fs[i].value); });
+          return found.map(es => ({ count: es.length, value: es.length === 1 ? value(es[0]) : '' })); }
         """;
 
     readonly IPage _page;
@@ -223,6 +236,7 @@ sealed class PortalVisit
     readonly UsacOptions _options;
     readonly TimeProvider _clock;
     readonly CancellationToken _ct;
+    ICDPSession? _devTools;
     int _status;
 
     public PortalVisit(IPage page, PageMap map, UsacOptions options, TimeProvider clock, CancellationToken ct)
@@ -271,7 +285,7 @@ sealed class PortalVisit
         await act().ConfigureAwait(false);
         try
         {
-            await _page.WaitForFunctionAsync(Left).ConfigureAwait(false);
+            await _page.WaitForFunctionAsync(Left, null, new() { PollingInterval = 20 }).ConfigureAwait(false);
         }
         catch (TimeoutException e)
         {
@@ -296,19 +310,22 @@ sealed class PortalVisit
             notices = _map.Marks.Notices,
             errors = _map.Marks.ErrorItems,
             line = _map.Marks.ErrorLine,
+            secrets = _map.Marks.Secrets,
         }).ConfigureAwait(false);
         var url = new Uri(seen.GetProperty("url").GetString()!);
         var path = _options.PortalUrl.IsBaseOf(url) ? _options.PortalUrl.MakeRelativeUri(new Uri(url.GetLeftPart(UriPartial.Path))).ToString() : url.GetLeftPart(UriPartial.Path);
         return new(
             path, seen.GetProperty("heading").GetString()!,
             [.. seen.GetProperty("errors").EnumerateArray().Select(e => new PortalError(e.GetProperty("line").GetString()!, e.GetProperty("message").GetString()!))],
-            [.. seen.GetProperty("notices").EnumerateArray().Select(n => n.GetString()!)]);
+            [.. seen.GetProperty("notices").EnumerateArray().Select(n => n.GetString()!)], seen.GetProperty("secret").GetBoolean());
     }
 
-    /// <summary>Makes sure that the page on the screen is the expected one, without errors.</summary>
-    public async Task<Screen> ExpectAsync(MapPage page)
+    /// <summary>Makes sure that the page on the screen is the expected one.</summary>
+    public async Task<Screen> ExpectAsync(MapPage page) => Expect(page, await LookAsync().ConfigureAwait(false));
+
+    /// <summary>As <see cref="ExpectAsync"/>, of a screen just seen.</summary>
+    public Screen Expect(MapPage page, Screen screen)
     {
-        var screen = await LookAsync().ConfigureAwait(false);
         ThrowIfElsewhere(screen, page.Key);
         if (!page.Is(screen.Path, screen.Heading))
             throw Changed(page.Key, "page", $"expected '{page.Heading}' at {page.Path ?? "any address"}, saw '{screen.Heading}' at {screen.Path}");
@@ -332,28 +349,46 @@ sealed class PortalVisit
     /// <summary>Gives every box of a page its value; boxes without one are emptied.</summary>
     public async Task FillAsync(MapPage page, Func<MapField, string> value)
     {
-        var boxes = await _page.EvaluateAsync<JsonElement>(FindBoxes, page.Fields.Select(f => new { label = f.Label, selector = f.Selector }).ToArray()).ConfigureAwait(false);
+        string[] wanted = [.. page.Fields.Select(value)];
+        var boxes = await _page.EvaluateAsync<JsonElement>(SetBoxes, page.Fields.Select((f, i) => new { label = f.Label, selector = f.Selector, value = wanted[i] }).ToArray()).ConfigureAwait(false);
         for (var i = 0; i < page.Fields.Count; i++)
         {
             var (field, found) = (page.Fields[i], boxes[i].GetProperty("count").GetInt32());
             if (found != 1) throw Changed(page.Key, field.Name, $"expected one box {(field.Selector is null ? $"labelled '{field.Label}'" : $"at {field.Selector}")}, found {found}");
         }
 
+        // What did not take its value that way is typed key by key, as a person would.
         for (var i = 0; i < page.Fields.Count; i++)
         {
             _ct.ThrowIfCancellationRequested();
             var field = page.Fields[i];
-            var wanted = value(field);
-            if (boxes[i].GetProperty("value").GetString() == wanted) continue;
+            if (boxes[i].GetProperty("value").GetString() == wanted[i]) continue;
             try
             {
-                await TypeAsync(field, _page.Locator(string.Create(CultureInfo.InvariantCulture, $"[data-pw-box='{i}']")), wanted).ConfigureAwait(false);
+                await TypeAsync(field, _page.Locator(string.Create(CultureInfo.InvariantCulture, $"[data-pw-box='{i}']")), wanted[i]).ConfigureAwait(false);
             }
             catch (Exception e) when (e is PlaywrightException or TimeoutException && !_ct.IsCancellationRequested && !_page.IsClosed)
             {
-                throw Changed(page.Key, field.Name, $"the box does not take '{(page.Key is "sign_in" or "one_time_code" ? "its value" : wanted)}'");
+                throw Changed(page.Key, field.Name, $"the box does not take '{(page.Key is "sign_in" or "one_time_code" ? "its value" : wanted[i])}'");
             }
         }
+    }
+
+    /// <summary>A picture of the whole page as PNG. Boxes that hold secrets are covered.</summary>
+    public async Task<byte[]> PictureAsync(Screen screen)
+    {
+        if (screen.ShowsSecret) return await _page.ScreenshotAsync(new() { FullPage = true, Mask = [.. _map.Marks.Secrets.Select(s => _page.Locator(s))] }).ConfigureAwait(false);
+        // The browser's own call takes a quarter of the processor time of Playwright's, which lays the page out anew and packs the picture as small as it can.
+        _devTools ??= await _page.Context.NewCDPSessionAsync(_page).ConfigureAwait(false);
+        var metrics = (await _devTools.SendAsync("Page.getLayoutMetrics").ConfigureAwait(false))!.Value.GetProperty("cssContentSize");
+        var picture = await _devTools.SendAsync("Page.captureScreenshot", new()
+        {
+            ["format"] = "png",
+            ["optimizeForSpeed"] = true,
+            ["captureBeyondViewport"] = true,
+            ["clip"] = new Dictionary<string, object> { ["x"] = 0, ["y"] = 0, ["width"] = metrics.GetProperty("width").GetDouble(), ["height"] = metrics.GetProperty("height").GetDouble(), ["scale"] = 1 },
+        }).ConfigureAwait(false);
+        return picture!.Value.GetProperty("data").GetBytesFromBase64();
     }
 
     static Task TypeAsync(MapField field, ILocator locator, string wanted) => field.Kind switch

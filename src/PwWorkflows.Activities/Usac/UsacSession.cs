@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
@@ -42,6 +43,11 @@ public abstract record UsacSession
 /// </summary>
 public sealed class UsacSessions(IObjectStore store, UsacPortal portal, UsacOptions options, TimeProvider clock)
 {
+    /// <summary>How long the portal's last word on a session is good for: a look costs a browser window, and a filing notices an ended session by itself.</summary>
+    static readonly TimeSpan GoodFor = TimeSpan.FromMinutes(1);
+
+    readonly ConcurrentDictionary<int, (string Cookies, DateTimeOffset At)> _letIn = new();
+
     /// <summary>Name of the metadata entry that tells when a session was exported (ISO 8601).</summary>
     public const string ExportedAt = "exported-at";
 
@@ -57,10 +63,18 @@ public sealed class UsacSessions(IObjectStore store, UsacPortal portal, UsacOpti
     {
         var session = await ReadAsync(telecomEntityId, ct).ConfigureAwait(false);
         if (session is not UsacSession.Ready ready) return session;
-        return await portal.ProbeAsync(ready.StorageState, ct).ConfigureAwait(false) == UsacProbe.SignedIn
-            ? ready
-            : new UsacSession.Expired(Key(telecomEntityId), "the portal asks for a sign-in", Fingerprint(ready.StorageState));
+        if (_letIn.TryGetValue(telecomEntityId, out var last) && clock.GetUtcNow() - last.At < GoodFor && last.Cookies == Cookies(ready.StorageState)) return ready;
+        if (await portal.ProbeAsync(ready.StorageState, ct).ConfigureAwait(false) != UsacProbe.SignedIn)
+            return new UsacSession.Expired(Key(telecomEntityId), "the portal asks for a sign-in", Fingerprint(ready.StorageState));
+        NoteLetIn(telecomEntityId, ready.StorageState);
+        return ready;
     }
+
+    /// <summary>The portal has just let a session in.</summary>
+    public void NoteLetIn(int telecomEntityId, string storageState) => _letIn[telecomEntityId] = (Cookies(storageState), clock.GetUtcNow());
+
+    /// <summary>The portal has just asked for a sign-in.</summary>
+    public void NoteSignedOut(int telecomEntityId) => _letIn.TryRemove(telecomEntityId, out _);
 
     /// <summary>As <see cref="OpenAsync"/>, without asking the portal.</summary>
     public async Task<UsacSession> ReadAsync(int telecomEntityId, CancellationToken ct)
@@ -91,6 +105,13 @@ public sealed class UsacSessions(IObjectStore store, UsacPortal portal, UsacOpti
         var credentials = new UsacCredentials(
             await SecretAsync("username").ConfigureAwait(false), await SecretAsync("password").ConfigureAwait(false), await SecretAsync("totp").ConfigureAwait(false));
         await SaveAsync(telecomEntityId, await portal.SignInAsync(credentials, ct).ConfigureAwait(false), ct).ConfigureAwait(false);
+    }
+
+    /// <summary>Tells sessions apart by their cookies, whose expiry moves with each use.</summary>
+    static string Cookies(string storageState)
+    {
+        using var state = JsonDocument.Parse(storageState);
+        return Fingerprint(string.Join('\n', state.RootElement.GetProperty("cookies").EnumerateArray().Select(c => $"{c.GetProperty("name")}={c.GetProperty("value")}").Order(StringComparer.Ordinal)));
     }
 
     /// <summary>SHA-256 of a stored text, lower case hexadecimal.</summary>
