@@ -28,6 +28,16 @@ internal static class Capabilities
         return services;
     }
 
+    /// <summary>What only the sandbox has: a clock that can be moved, and crashes on demand.</summary>
+    public static IServiceCollection AddSandboxTools(this IServiceCollection services)
+    {
+        services.AddSingleton<MovableClock>();
+        services.AddSingleton<TimeProvider>(static p => p.GetRequiredService<MovableClock>());
+        services.AddSettings<KillPointOptions>(static (o, s) => o.Bind(s));
+        services.AddSingleton<KillPoint>();
+        return services;
+    }
+
     public static IServiceCollection AddDoors(this IServiceCollection services)
     {
         services.AddAdminAuthentication();
@@ -51,6 +61,7 @@ internal static class Capabilities
         WebhookEndpoints.Map(admin);
         EntityEndpoints.Map(admin);
         EffectEndpoints.Map(admin);
+        if (app.Services.GetService<MovableClock>() is not null) ClockEndpoints.Map(admin);
         // Unknown paths below /api/v1/admin are guarded too: a stranger can't tell them from known ones.
         admin.MapFallback(static () => Http.Problems.Of(StatusCodes.Status404NotFound, null)).RequireAuthorization(Roles.Viewer);
     }

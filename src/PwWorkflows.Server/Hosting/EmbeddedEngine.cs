@@ -20,7 +20,11 @@ internal static class EmbeddedEngine
         services.AddSettings<StoreSettings>(static (o, s) => o.Bind(s));
         services.AddSettings<RetentionSettings>(static (o, s) => o.Bind(s));
         services.AddWorkflowEngine(
-            static p => EngineStore.Create(p.GetRequiredService<Microsoft.Extensions.Options.IOptions<StoreSettings>>().Value.Options!, p.GetRequiredService<TimeProvider>(), p.GetRequiredService<ILoggerFactory>().CreateLogger("PwWorkflows.Engine.Storage")),
+            static p =>
+            {
+                var store = EngineStore.Create(p.GetRequiredService<Microsoft.Extensions.Options.IOptions<StoreSettings>>().Value.Options!, p.GetRequiredService<TimeProvider>(), p.GetRequiredService<ILoggerFactory>().CreateLogger("PwWorkflows.Engine.Storage"));
+                return p.GetService<KillPoint>() is { IsSet: true } kill ? kill.Watch(store) : store;
+            },
             o =>
             {
                 // The runbook's addresses have no base path; those drawn in the designer are reached below /workflows as well.
@@ -90,16 +94,22 @@ internal static class EmbeddedEngine
         }
     }
 
-    private sealed class EnginePwDatabase(IEngineStore store) : IPwDatabase
+    private sealed class EnginePwDatabase(IEngineStore store, IServiceProvider services) : IPwDatabase
     {
+        private readonly KillPoint? _kill = services.GetService<KillPoint>() is { IsSet: true } kill ? kill : null;
+
         public bool IsPostgres => store.Database.Provider == DatabaseProvider.PostgreSql;
 
         public Task<T> ReadAsync<T>(Func<DbConnection, CancellationToken, Task<T>> read, CancellationToken ct) => store.Database.ReadAsync(read, ct);
 
-        public Task<T> WriteAsync<T>(Func<DbConnection, DbTransaction, CancellationToken, Task<T>> write, CancellationToken ct) => store.Database.WriteAsync(write, ct);
+        public Task<T> WriteAsync<T>(Func<DbConnection, DbTransaction, CancellationToken, Task<T>> write, CancellationToken ct) =>
+            Watched([], "a transaction", () => store.Database.WriteAsync(write, ct));
 
-        public Task<int> ExecuteAsync(string sql, IReadOnlyList<KeyValuePair<string, object?>> parameters, CancellationToken ct) =>
-            store.Database.ExecuteAsync(new EnlistedWrite(sql, parameters), ct);
+        public Task<int> ExecuteAsync(string sql, IReadOnlyList<KeyValuePair<string, object?>> parameters, CancellationToken ct) => Watched(
+            parameters.Select(static p => p.Value), sql.AsSpan().Trim()[..Math.Min(40, sql.AsSpan().Trim().Length)].ToString(), () => store.Database.ExecuteAsync(new EnlistedWrite(sql, parameters), ct));
+
+        private Task<T> Watched<T>(IEnumerable<object?> values, string what, Func<Task<T>> write) =>
+            _kill is null ? write() : _kill.CommitAsync(RunningActivity.CorrelationId, values, what, write);
 
         public void Enlist(string sql, IReadOnlyList<KeyValuePair<string, object?>> parameters, int? expectedRows = null) =>
             RunningActivity.Enlist(new EnlistedWrite(sql, parameters, expectedRows));

@@ -54,6 +54,7 @@ public static class ServerHost
             kestrel.Limits.MaxRequestBodySize = 8 * 1024 * 1024; // Imports of definitions; the doors of money and orders take 1 MiB.
         });
 
+        if (StartGuard.IsSandbox(builder.Configuration)) builder.Services.AddSandboxTools();
         builder.Services.AddCapabilities();
         builder.Services.AddDoors();
         builder.Services.AddWorkflowEngine(builder.Configuration);

@@ -16,14 +16,24 @@ public static class StartGuard
     /// <summary>The secrets of <c>.env.sandbox</c>, by name: everybody may know them.</summary>
     public static IReadOnlyDictionary<string, string> PublishedSecrets { get; } = LoadPublished();
 
+    /// <summary>Whether the settings ask for the sandbox.</summary>
+    public static bool IsSandbox(IConfiguration configuration)
+    {
+        var platform = new PlatformOptions();
+        platform.Bind(new SettingsReader(configuration));
+        return platform.IsSandbox;
+    }
+
     /// <summary>Everything that forbids the start, each with the variable's name; never a value of a secret.</summary>
     public static IReadOnlyList<string> Problems(IConfiguration configuration)
     {
         ArgumentNullException.ThrowIfNull(configuration);
         var platform = new PlatformOptions();
         platform.Bind(new SettingsReader(configuration)); // A wrong PW_ENVIRONMENT is told by the options themselves.
-        if (platform.IsProduction) return Production(configuration);
-        return platform.IsSandbox ? Sandbox(configuration) : [];
+        if (platform.IsSandbox) return Sandbox(configuration);
+        var problems = platform.IsProduction ? Production(configuration) : [];
+        if (!string.IsNullOrWhiteSpace(configuration[KillPointOptions.Variable])) problems.Add($"{KillPointOptions.Variable}: expected nothing outside of the sandbox, where it makes the server crash.");
+        return problems;
     }
 
     private static List<string> Production(IConfiguration configuration)

@@ -60,6 +60,16 @@ public sealed class StartGuardTests : IDisposable
         Assert.Contains("WORKFLOW_FAULTED_RETENTION_DAYS: expected a whole number from 1 to 36500, found 'never'", result.Error, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("production")]
+    [InlineData("development")]
+    public async Task Crashes_on_demand_are_refused_outside_of_the_sandbox(string environment)
+    {
+        var result = await ServeAsync([.. GoodProduction().Where(s => s.Item1 != "PW_ENVIRONMENT"), ("PW_ENVIRONMENT", environment), ("PW_KILL_AT", "after:1:CO-00000001")]);
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains("PW_KILL_AT: expected nothing outside of the sandbox", result.Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Production_refuses_a_published_secret_under_another_name()
     {
