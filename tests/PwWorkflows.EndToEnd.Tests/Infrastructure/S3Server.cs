@@ -17,6 +17,9 @@ public sealed class S3Server : IAsyncDisposable
     /// <summary><c>host:port</c>.</summary>
     public string Endpoint { get; }
 
+    /// <summary>Where its objects are.</summary>
+    public string Folder => _folder.FullPath;
+
     /// <summary>The server's settings that lead to it.</summary>
     public IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>
     {

@@ -1,0 +1,73 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Npgsql;
+using PwWorkflows.EndToEnd.Tests.Infrastructure;
+using PwWorkflows.Sandbox;
+using PwWorkflows.Sandbox.Stripe;
+using PwWorkflows.Sandbox.Usac;
+
+namespace PwWorkflows.EndToEnd.Tests.MainJob;
+
+/// <summary>Two server processes share one PostgreSQL and one object store; one is killed in the middle.</summary>
+public sealed partial class NodesTests(PostgresFixture postgres)
+{
+    private const int Orders = 200;
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Two_nodes_file_two_hundred_orders_once_each_although_one_is_killed_in_the_middle()
+    {
+        await using var scene = await Scene.StartAsync(Ct, postgres);
+        await using var other = await ServerProcess.StartAsync(scene.Settings, scene.Data, Ct);
+        var stripe = scene.Sandbox.System<StripeSystem>();
+        string[] servers = [scene.Server.BaseUrl.ToString().TrimEnd('/'), other.BaseUrl.ToString().TrimEnd('/')];
+        string[] orders = [.. Enumerable.Range(0, Orders).Select(i => string.Create(CultureInfo.InvariantCulture, $"CO-{0xA0000000 + i:X8}"))];
+        for (var i = 0; i < Orders; i++)
+        {
+            stripe.ServerUrl = servers[i % 2];
+            await scene.CheckoutAsync(new { service_slug = "fcc-499a", order_number = orders[i], entity = 1 + i % 3 }, Ct);
+        }
+
+        stripe.ServerUrl = servers[0];
+        await Scene.UntilAsync(() => Task.FromResult(scene.Usac.CountFilings() >= Orders / 3 && Filed(other) > 0 && Filed(scene.Server) > 0), () => $"a third is filed, by both: {scene.Usac.CountFilings()}", Ct);
+        var byTheKilled = Filed(other);
+        await other.KillAsync();
+        Assert.InRange(scene.Usac.CountFilings(), Orders / 3, Orders - 1);
+
+        await using var connection = new NpgsqlConnection(scene.Database);
+        await connection.OpenAsync(Ct);
+        var (done, last) = (0L, -1L);
+        // As long as it goes on, it is waited for.
+        while (done < Orders && done != last)
+        {
+            last = done;
+            for (var look = 0; look < 600 && done == last; look++)
+            {
+                await Task.Delay(100, Ct);
+                done = await CountAsync(connection, "SELECT count(*) FROM compliance_orders WHERE fulfillment_status = 'completed'");
+            }
+        }
+
+        Assert.True(done == Orders, $"{done} orders are completed:\n{scene.Server.Log}");
+        Assert.Equal(Orders, scene.Usac.CountFilings());
+        Assert.All(orders, o => Assert.Equal(1, scene.Usac.CountFilings(o)));
+        Assert.Equal(Orders, await CountAsync(connection, "SELECT count(*) FROM filings"));
+        Assert.Equal(Orders, await CountAsync(connection, "SELECT count(*) FROM workflow_instances WHERE definition_id = 'service-fcc-499a' AND status = 'Finished'"));
+        Assert.Equal(0, await CountAsync(connection, "SELECT count(*) FROM workflow_instances WHERE status <> 'Finished'"));
+        Assert.InRange(byTheKilled, 1, Orders - 1);
+        Assert.InRange(Filed(scene.Server), 1, Orders - 1);
+        await scene.VerifyEvidenceAsync(Ct);
+    }
+
+    private static int Filed(ServerProcess server) => FiledLine().Count(server.Log);
+
+    private static async Task<long> CountAsync(NpgsqlConnection connection, string sql)
+    {
+        await using var command = new NpgsqlCommand(sql, connection);
+        return (long)(await command.ExecuteScalarAsync(Ct))!;
+    }
+
+    [GeneratedRegex(@"\[usac\] Filed: ")]
+    private static partial Regex FiledLine();
+}

@@ -1,0 +1,116 @@
+using System.Diagnostics;
+using System.Text.RegularExpressions;
+using PwWorkflows.EndToEnd.Tests.Infrastructure;
+
+namespace PwWorkflows.EndToEnd.Tests.MainJob;
+
+/// <summary>What a newcomer does first: the script <c>run</c>.</summary>
+[System.Runtime.Versioning.SupportedOSPlatform("linux")]
+public sealed partial class RunScriptTests(PostgresFixture postgres)
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(8);
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Run_once_files_the_demo_order_on_sqlite_and_a_folder()
+    {
+        using var folder = new TemporaryFolder();
+        var result = await RunAsync([.. Once, "--data", folder.FullPath]);
+        var filed = AssertFiled(result);
+        Assert.True(File.Exists(Path.Combine(filed.Groups["evidence"].Value, "manifest.json")), result.Output);
+        Assert.True(File.Exists(Path.Combine(folder.FullPath, "pw.db")));
+    }
+
+    [Fact]
+    public async Task Run_once_files_the_demo_order_on_postgresql_and_s3()
+    {
+        using var folder = new TemporaryFolder();
+        var database = await postgres.RentDatabaseAsync(Ct);
+        await using (var s3 = await S3Server.StartAsync(Ct))
+        {
+            var result = await RunAsync([.. Once, "--data", folder.FullPath, "--database-url", database], s3.Settings);
+            var filed = AssertFiled(result);
+            Assert.Equal($"filings/fcc-499a/{filed.Groups["order"].Value}/evidence", filed.Groups["evidence"].Value);
+            Assert.False(File.Exists(Path.Combine(folder.FullPath, "pw.db")));
+            Assert.False(Directory.Exists(Path.Combine(folder.FullPath, "objects")));
+            await using var connection = new Npgsql.NpgsqlConnection(database);
+            await connection.OpenAsync(Ct);
+            await using var command = new Npgsql.NpgsqlCommand("SELECT confirmation_number FROM filings WHERE order_number = $1", connection) { Parameters = { new() { Value = filed.Groups["order"].Value } } };
+            Assert.Equal(filed.Groups["confirmation"].Value, await command.ExecuteScalarAsync(Ct));
+        }
+
+        Npgsql.NpgsqlConnection.ClearAllPools();
+        await postgres.ReturnDatabaseAsync(database, Ct);
+    }
+
+    [Fact]
+    public async Task Wrong_use_is_told_in_a_line_with_the_usage()
+    {
+        var unknown = await RunAsync(["--twice"]);
+        Assert.Equal(2, unknown.ExitCode);
+        Assert.Contains("run: unknown option --twice", unknown.Error, StringComparison.Ordinal);
+        Assert.Contains("Usage: ./run", unknown.Error, StringComparison.Ordinal);
+
+        using var taken = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
+        taken.Start();
+        var port = ((System.Net.IPEndPoint)taken.LocalEndpoint).Port.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        using var folder = new TemporaryFolder();
+        var busy = await RunAsync(["--once", "--port", port, "--data", folder.FullPath]);
+        Assert.Equal(1, busy.ExitCode);
+        Assert.Contains($"port {port} is taken", busy.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_machine_that_lacks_something_and_can_not_install_it_is_told_what_in_one_line()
+    {
+        // A machine with the shell's own tools only, and a user who is not root.
+        using var folder = new TemporaryFolder();
+        foreach (var tool in (string[])["bash", "dirname", "sed", "env"])
+            File.CreateSymbolicLink(Path.Combine(folder.FullPath, tool), File.Exists("/usr/bin/" + tool) ? "/usr/bin/" + tool : "/bin/" + tool);
+        await File.WriteAllTextAsync(Path.Combine(folder.FullPath, "id"), "#!/bin/bash\necho 1000\n", Ct);
+        File.SetUnixFileMode(Path.Combine(folder.FullPath, "id"), UnixFileMode.UserRead | UnixFileMode.UserExecute);
+
+        var result = await RunAsync(["--once"], new Dictionary<string, string> { ["PATH"] = folder.FullPath });
+        Assert.Equal(1, result.ExitCode);
+        Assert.Matches(@"^run: install these packages first: [a-z0-9. -]*curl[a-z0-9. -]*dotnet-sdk-10.0[a-z0-9. -]*\n$", result.Error);
+    }
+
+    private static readonly string[] Once = ["--once", "--port", "0", "--sandbox-port", "0", "--timeout", "240"];
+
+    private static Match AssertFiled(PwResult result)
+    {
+        Assert.True(result.ExitCode == 0, result.Output + result.Error);
+        var last = result.Output.TrimEnd().Split('\n')[^1];
+        var match = FiledLine().Match(last);
+        Assert.True(match.Success, last);
+        Assert.Matches(@"(?m)^ready http://127\.0\.0\.1:\d+$", result.Output);
+        return match;
+    }
+
+    private static async Task<PwResult> RunAsync(IReadOnlyList<string> args, IReadOnlyDictionary<string, string>? environment = null)
+    {
+        var start = new ProcessStartInfo("/bin/bash") { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        start.ArgumentList.Add(Path.Combine(S3Server.Root(), "run"));
+        foreach (var arg in args) start.ArgumentList.Add(arg);
+        foreach (var name in start.Environment.Keys.Where(n => n.StartsWith("PW_", StringComparison.Ordinal) || n.StartsWith("MINIO_", StringComparison.Ordinal) || n == "DATABASE_URL").ToList()) start.Environment.Remove(name);
+        foreach (var (name, value) in environment ?? new Dictionary<string, string>()) start.Environment[name] = value;
+        using var process = Process.Start(start)!;
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        limit.CancelAfter(Limit);
+        var (output, error) = (process.StandardOutput.ReadToEndAsync(limit.Token), process.StandardError.ReadToEndAsync(limit.Token));
+        try
+        {
+            await process.WaitForExitAsync(limit.Token);
+            return new PwResult(process.ExitCode, await output, await error);
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill(entireProcessTree: true);
+            throw;
+        }
+    }
+
+    [GeneratedRegex(@"^filed (?<order>CO-[0-9A-F]{8}) confirmation (?<confirmation>\S+) evidence (?<evidence>\S+) in [0-9.]+ s$")]
+    private static partial Regex FiledLine();
+}
