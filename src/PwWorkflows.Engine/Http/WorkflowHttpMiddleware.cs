@@ -79,7 +79,7 @@ internal sealed class WorkflowHttpMiddleware(RequestDelegate next, WorkflowCatal
             logger.LogError(e, "The workflow of {Method} {Path} could not be run", http.Request.Method, http.Request.Path);
             http.Response.Clear();
             http.Response.Headers.RetryAfter = "5";
-            await ProblemAsync(http, StatusCodes.Status503ServiceUnavailable, "The request could not be stored.", "Nothing was changed; send it again.");
+            await ProblemAsync(http, StatusCodes.Status503ServiceUnavailable, "The request could not be confirmed.", "It may or may not be stored; send it again.");
             return;
         }
         http.Features.Set(real);
