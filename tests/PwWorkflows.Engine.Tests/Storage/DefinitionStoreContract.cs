@@ -112,6 +112,36 @@ public abstract class DefinitionStoreContract(ITestDatabase database) : StoreTes
     }
 
     [Fact]
+    public async Task A_change_planned_on_an_older_state_is_refused_and_writes_nothing()
+    {
+        var stamp = await Store.GetDefinitionsStampAsync(Ct);
+        await ChangeAsync(new DefinitionChange { IfStamp = stamp, Save = [Version("order", 1)] });
+        var conflict = await ConflictAsync(ChangeAsync(new DefinitionChange { IfStamp = stamp, Save = [Version("sweep", 1)] }));
+        Assert.Equal(CommitConflict.DefinitionsChanged, conflict.Conflict);
+        Assert.Equal([Version("order", 1)], await Store.GetDefinitionsAsync(null, Ct));
+        var outcomes = await Race.OutcomesAsync(8, async i => await ((i % 2 == 0) ? Store : OpenAnother()).ChangeDefinitionsAsync(new DefinitionChange { IfStamp = stamp + 1, Save = [Version("d" + i, 1)] }, Ct));
+        Assert.Equal(1, outcomes.Count(o => o is null));
+        Assert.Equal(2, (await Store.GetDefinitionsAsync(null, Ct)).Count);
+    }
+
+    [Fact]
+    public async Task Versions_usable_as_activities_are_found_and_who_names_them()
+    {
+        var usable = Version("greeter", 1, content: """{"options":{"usableAsActivity":true}}""");
+        var pretty = Version("pretty", 1, content: """{"options": {"usableAsActivity": true}}""");
+        await ChangeAsync(new DefinitionChange { Save = [usable, pretty, Version("plain", 1, content: """{"options":{"usableAsActivity":null}}""")] });
+        Assert.Equal([usable, pretty], await Store.GetUsableDefinitionsAsync(Ct));
+        Assert.False(await Store.IsNamedInContentAsync("greeter:1", "greeter", Ct));
+        // Its own content does not count; that of another does, also when only an instance still needs it.
+        await ChangeAsync(new DefinitionChange { Save = [Version("greeter", 2, published: false, content: "copy of greeter:1")] });
+        Assert.False(await Store.IsNamedInContentAsync("greeter:1", "greeter", Ct));
+        await ChangeAsync(new DefinitionChange { Save = [Version("user", 1, content: "uses greeter:1")] });
+        Assert.True(await Store.IsNamedInContentAsync("greeter:1", "greeter", Ct));
+        await ChangeAsync(new DefinitionChange { Delete = ["user:1"] });
+        Assert.True(await Store.IsNamedInContentAsync("greeter:1", "greeter", Ct));
+    }
+
+    [Fact]
     public async Task Every_change_moves_the_stamp_and_ends_waits()
     {
         var stamp = await OpenAnother().GetDefinitionsStampAsync(Ct);
