@@ -184,14 +184,15 @@ public sealed class HttpEndpoint : Trigger<HttpRequest>
     private async ValueTask<string?> ReadContentAsync(ActivityExecutionContext context, HttpRequest request)
     {
         if (context.Get(RequestSizeLimit) is { } limit && request.ContentLength > limit) return RequestTooLarge;
-        if (request.HasFormContentType)
+        // A form that nobody asked for is not read: a caller who names the wrong content type must not fail for it.
+        if (request.HasFormContentType && (Files is not null || File is not null || ParsedContent is not null))
         {
             var form = await request.ReadFormAsync(context.CancellationToken);
             foreach (var file in form.Files)
                 if (WhyRefused(context, file) is { } why)
                     return why;
-            context.Set(Files, [.. form.Files]);
-            if (form.Files.Count > 0) context.Set(File, form.Files[0]);
+            if (Files is not null) context.Set(Files, [.. form.Files]);
+            if (File is not null && form.Files.Count > 0) context.Set(File, form.Files[0]);
             if (ParsedContent is not null)
             {
                 IDictionary<string, object?> fields = new ExpandoObject();
