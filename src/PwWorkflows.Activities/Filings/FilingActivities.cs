@@ -29,6 +29,10 @@ public sealed class CheckIntake : Activity
     [Input(DisplayName = "Order number", Description = "The order, such as CO-1A2B3C4D.")]
     public Input<string> OrderNumber { get; set; } = default!;
 
+    /// <summary>The billing cycle of a renewal; empty for the order itself.</summary>
+    [Input(Description = "The billing cycle of a renewal; empty for the order itself.")]
+    public Input<string?> Cycle { get; set; } = default!;
+
     /// <summary>What is missing or wrong, one text per form line.</summary>
     [Output(Description = "What is missing or wrong, one text per form line.")]
     public Output<ICollection<string>> Faults { get; set; } = default!;
@@ -45,7 +49,7 @@ public sealed class CheckIntake : Activity
             context.WorkflowExecutionContext.SetProperty(Started, true);
         }
 
-        var faults = await service.CheckIntakeAsync(order, context.CancellationToken);
+        var faults = await service.CheckIntakeAsync(order, Cycle.GetOrDefault(context) ?? "", context.CancellationToken);
         context.Set(Faults, (ICollection<string>)[.. faults.Select(f => f.ToString())]);
         await context.CompleteActivityWithOutcomesAsync(faults.Count == 0 ? "Complete" : "Incomplete");
     }
@@ -89,6 +93,10 @@ public sealed class FileForm499A : Activity
     [Input(DisplayName = "Order number", Description = "The order, such as CO-1A2B3C4D.")]
     public Input<string> OrderNumber { get; set; } = default!;
 
+    /// <summary>The billing cycle of a renewal; empty for the order itself.</summary>
+    [Input(Description = "The billing cycle of a renewal; empty for the order itself.")]
+    public Input<string?> Cycle { get; set; } = default!;
+
     /// <summary>The portal's number, when filed.</summary>
     [Output(DisplayName = "Confirmation number", Description = "The portal's number, when filed.")]
     public Output<string> ConfirmationNumber { get; set; } = default!;
@@ -109,7 +117,7 @@ public sealed class FileForm499A : Activity
     protected override async ValueTask ExecuteAsync(ActivityExecutionContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
-        var outcome = await context.GetRequiredService<Form499AService>().FileAsync(OrderNumber.Get(context), context.CancellationToken);
+        var outcome = await context.GetRequiredService<Form499AService>().FileAsync(OrderNumber.Get(context), Cycle.GetOrDefault(context) ?? "", context.CancellationToken);
         if (outcome is FilingOutcome.Filed filed)
         {
             context.Set(ConfirmationNumber, filed.Form.ConfirmationNumber);
@@ -143,6 +151,10 @@ public sealed class KeepEvidence : CodeActivity
     [Input(DisplayName = "Order number", Description = "The order, such as CO-1A2B3C4D.")]
     public Input<string> OrderNumber { get; set; } = default!;
 
+    /// <summary>The billing cycle of a renewal; empty for the order itself.</summary>
+    [Input(Description = "The billing cycle of a renewal; empty for the order itself.")]
+    public Input<string?> Cycle { get; set; } = default!;
+
     /// <summary>The portal's number.</summary>
     [Input(DisplayName = "Confirmation number", Description = "The portal's number.")]
     public Input<string> ConfirmationNumber { get; set; } = default!;
@@ -169,7 +181,7 @@ public sealed class KeepEvidence : CodeActivity
         ArgumentNullException.ThrowIfNull(context);
         var filed = new FiledForm(ConfirmationNumber.Get(context), Reference.Get(context), SubmittedAt.Get(context));
         var version = context.GetRequiredService<IDefinitionVersionSource>().VersionOf(context);
-        var record = await context.GetRequiredService<Form499AService>().KeepEvidenceAsync(OrderNumber.Get(context), filed, version, context.WorkflowExecutionContext.Id, context.CancellationToken);
+        var record = await context.GetRequiredService<Form499AService>().KeepEvidenceAsync(OrderNumber.Get(context), Cycle.GetOrDefault(context) ?? "", filed, version, context.WorkflowExecutionContext.Id, context.CancellationToken);
         context.Set(Evidence, record.EvidencePath);
         context.Set(ManifestSha256, record.ManifestSha256);
     }

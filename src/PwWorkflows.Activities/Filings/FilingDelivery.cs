@@ -17,13 +17,14 @@ public sealed class FilingDelivery(IOrders orders, SalesOrders erp, IMailSender 
 
     /// <summary>Advances the Sales Order, mails the customer and completes the order. May run again; nothing happens twice.</summary>
     /// <param name="orderNumber">The order.</param>
+    /// <param name="cycle">The billing cycle of a renewal; empty for the order itself.</param>
     /// <param name="confirmationNumber">The portal's number.</param>
     /// <param name="submittedAt">Time of submission as the portal shows it.</param>
     /// <param name="serviceName">Name of the service as the customer knows it.</param>
     /// <param name="state">State the Sales Order is moved to.</param>
     /// <param name="ct">Stops the wait.</param>
     /// <exception cref="NonRetryableException">There is no such order, or the configured states don't fit ERPNext.</exception>
-    public async Task DeliverAsync(string orderNumber, string confirmationNumber, string submittedAt, string serviceName, string state, CancellationToken ct)
+    public async Task DeliverAsync(string orderNumber, string cycle, string confirmationNumber, string submittedAt, string serviceName, string state, CancellationToken ct)
     {
         var order = await orders.GetAsync(orderNumber, ct).ConfigureAwait(false) ?? throw new NonRetryableException($"There is no order {orderNumber}.");
         if (order.SalesOrder is { } salesOrder)
@@ -40,7 +41,7 @@ public sealed class FilingDelivery(IOrders orders, SalesOrders erp, IMailSender 
         }
 
         var entity = order.TelecomEntityId is { } id ? await orders.GetEntityAsync(id, ct).ConfigureAwait(false) : null;
-        await mail.SendAsync(new($"mail:{orderNumber}:order-filed", order.CustomerEmail, "order-filed", new Dictionary<string, object?>
+        await mail.SendAsync(new($"mail:{orderNumber}:order-filed{(cycle.Length == 0 ? "" : ":" + cycle)}", order.CustomerEmail, "order-filed", new Dictionary<string, object?>
         {
             ["customer_name"] = order.CustomerName,
             ["order_number"] = orderNumber,
@@ -69,6 +70,10 @@ public sealed class DeliverFiling : CodeActivity
     [Input(DisplayName = "Order number", Description = "The order, such as CO-1A2B3C4D.")]
     public Input<string> OrderNumber { get; set; } = default!;
 
+    /// <summary>The billing cycle of a renewal; empty for the order itself.</summary>
+    [Input(Description = "The billing cycle of a renewal; empty for the order itself.")]
+    public Input<string?> Cycle { get; set; } = default!;
+
     /// <summary>The portal's number.</summary>
     [Input(DisplayName = "Confirmation number", Description = "The portal's number.")]
     public Input<string> ConfirmationNumber { get; set; } = default!;
@@ -90,6 +95,6 @@ public sealed class DeliverFiling : CodeActivity
     {
         ArgumentNullException.ThrowIfNull(context);
         await context.GetRequiredService<FilingDelivery>().DeliverAsync(
-            OrderNumber.Get(context), ConfirmationNumber.Get(context), SubmittedAt.Get(context), ServiceName.Get(context), State.Get(context), context.CancellationToken);
+            OrderNumber.Get(context), Cycle.GetOrDefault(context) ?? "", ConfirmationNumber.Get(context), SubmittedAt.Get(context), ServiceName.Get(context), State.Get(context), context.CancellationToken);
     }
 }

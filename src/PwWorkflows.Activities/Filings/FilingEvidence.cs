@@ -98,16 +98,17 @@ public sealed partial class FilingEvidence(IObjectStore store, IPwDatabase datab
 
     const string ManifestName = "manifest.json";
 
-    /// <summary>Prefix of an order's evidence in the bucket <see cref="UsacOptions.EvidenceBucket"/>.</summary>
-    public static string Prefix(string slug, string orderNumber) => $"{slug}/{orderNumber}/evidence/";
+    /// <summary>Prefix of an order's evidence in the bucket <see cref="UsacOptions.EvidenceBucket"/>; each billing cycle of a renewal has its own.</summary>
+    public static string Prefix(string slug, string orderNumber, string cycle = "") => cycle.Length == 0 ? $"{slug}/{orderNumber}/evidence/" : $"{slug}/{orderNumber}/{cycle}/evidence/";
 
     /// <summary>A folder to put evidence into as it comes up.</summary>
-    /// <exception cref="ArgumentException">Slug or order number could leave the folder.</exception>
-    public IFilingEvidence Folder(string slug, string orderNumber)
+    /// <exception cref="ArgumentException">Slug, order number or cycle could leave the folder.</exception>
+    public IFilingEvidence Folder(string slug, string orderNumber, string cycle = "")
     {
         if (!NameShape().IsMatch(slug)) throw new ArgumentException($"slug: expected letters, digits and hyphens, got '{slug}'.", nameof(slug));
         if (!NameShape().IsMatch(orderNumber)) throw new ArgumentException($"order: expected letters, digits and hyphens, got '{orderNumber}'.", nameof(orderNumber));
-        return new EvidenceFolder(store, options.EvidenceBucket, Prefix(slug, orderNumber));
+        if (cycle.Length > 0 && !CycleShape().IsMatch(cycle)) throw new ArgumentException($"cycle: expected letters, digits, hyphens and underscores, got '{cycle}'.", nameof(cycle));
+        return new EvidenceFolder(store, options.EvidenceBucket, Prefix(slug, orderNumber, cycle));
     }
 
     /// <summary>The filing of an order's form on record; null when there is none.</summary>
@@ -126,11 +127,12 @@ public sealed partial class FilingEvidence(IObjectStore store, IPwDatabase datab
     /// again, as after a crash, it gives the same manifest.
     /// </summary>
     /// <param name="filing">What was filed; sequence, predecessor, time and files are filled in here.</param>
+    /// <param name="cycle">The billing cycle of a renewal; empty for the order itself.</param>
     /// <param name="ct">Stops the wait.</param>
-    public async Task<FilingRecord> SealAsync(FilingManifest filing, CancellationToken ct)
+    public async Task<FilingRecord> SealAsync(FilingManifest filing, string cycle, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(filing);
-        var prefix = Prefix(filing.ServiceSlug, filing.OrderNumber);
+        var prefix = Prefix(filing.ServiceSlug, filing.OrderNumber, cycle);
         var files = await FilesAsync(prefix, ct).ConfigureAwait(false);
         var now = clock.GetUtcNow();
         var (record, manifest) = await database.WriteAsync((connection, transaction, token) => AppendAsync(connection, transaction, filing, prefix, files, now, token), ct).ConfigureAwait(false);
@@ -197,6 +199,8 @@ public sealed partial class FilingEvidence(IObjectStore store, IPwDatabase datab
     internal static string Sha256(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
 
     [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9-]{0,79}$")] private static partial Regex NameShape();
+
+    [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$")] private static partial Regex CycleShape();
 
     sealed partial class EvidenceFolder(IObjectStore store, string bucket, string prefix) : IFilingEvidence
     {

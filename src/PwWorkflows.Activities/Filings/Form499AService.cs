@@ -50,13 +50,19 @@ public sealed class Form499AService(
     /// <summary>
     /// Checks the answers and the gates of an order. Raises a ToDo when something is missing and closes it when all is there.
     /// </summary>
+    /// <param name="orderNumber">The order.</param>
+    /// <param name="cycle">The billing cycle of a renewal; empty for the order itself.</param>
+    /// <param name="ct">Stops the wait.</param>
     /// <returns>What is missing or wrong; empty when the form may be filed.</returns>
-    public async Task<IReadOnlyList<FormFault>> CheckIntakeAsync(string orderNumber, CancellationToken ct)
+    public async Task<IReadOnlyList<FormFault>> CheckIntakeAsync(string orderNumber, string cycle, CancellationToken ct)
     {
         var (order, form, faults) = await ReadAsync(orderNumber, ct).ConfigureAwait(false);
         faults = [.. faults, .. Form499ARules.Check(form)];
         if (order is { EngagementEsignRequired: true, EngagementEsignSignedAt: null })
             faults.Insert(0, new("-", "engagement_esign_signed_at", "The engagement letter of this past-due or multi-year filing is not signed."));
+        // The answers on record are those of an earlier cycle until the customer gives new ones.
+        if (await evidence.FindAsync(orderNumber, FormName, form.FilingYear, ct).ConfigureAwait(false) is { } known && !IsOf(known, order, cycle))
+            faults.Insert(0, new("-", "filing_year", $"The form for {form.FilingYear} was filed (confirmation {known.ConfirmationNumber}). This is another billing cycle: the answers for the next filing year are missing."));
         if (faults.Count == 0)
         {
             await todos.CloseAsync(orderNumber, FilingMarkers.Intake, ct).ConfigureAwait(false);
@@ -112,21 +118,24 @@ public sealed class Form499AService(
     /// <exception cref="PortalUnavailableException">The portal is down: worth another try later.</exception>
     /// <exception cref="NonRetryableException">The portal's pages have changed; an operator must mend the page map, then retry.</exception>
     /// <exception cref="EffectUncertainException">Nobody can tell whether an earlier submission arrived.</exception>
-    public async Task<FilingOutcome> FileAsync(string orderNumber, CancellationToken ct)
+    public async Task<FilingOutcome> FileAsync(string orderNumber, string cycle, CancellationToken ct)
     {
         var (order, form, faults) = await ReadAsync(orderNumber, ct).ConfigureAwait(false);
         if (faults.Count > 0) throw new NonRetryableException($"The answers of {orderNumber} can't be read: {faults[0]}");
         // Sealed evidence is not touched again: a repeated step takes the result from the record.
         if (await evidence.FindAsync(orderNumber, FormName, form.FilingYear, ct).ConfigureAwait(false) is { } known)
-            return new FilingOutcome.Filed(new(known.ConfirmationNumber, known.Reference, known.SubmittedAt), true);
+            return IsOf(known, order, cycle)
+                ? new FilingOutcome.Filed(new(known.ConfirmationNumber, known.Reference, known.SubmittedAt), true)
+                : throw new NonRetryableException($"The form of {orderNumber} for {form.FilingYear} was filed for another billing cycle (confirmation {known.ConfirmationNumber}).");
         if (order.IsStopped) return Stop(order, order.HoldReason ?? order.PaymentStatus);
         var entity = EntityId(order);
         if (await sessions.ReadAsync(entity, ct).ConfigureAwait(false) is not UsacSession.Ready session) return new FilingOutcome.SessionExpired();
         var request = new FilingRequest(form, orderNumber, await authorizations.FindAsync(order, form, ct).ConfigureAwait(false))
         {
+            Cycle = cycle,
             StopReason = async token => await orders.IsStoppedAsync(orderNumber, token).ConfigureAwait(false) ? "the order was stopped" : null,
         };
-        var (outcome, state) = await portal.FileAsync(request, session.StorageState, evidence.Folder(order.ServiceSlug, orderNumber), ledger, ct).ConfigureAwait(false);
+        var (outcome, state) = await portal.FileAsync(request, session.StorageState, evidence.Folder(order.ServiceSlug, orderNumber, cycle), ledger, ct).ConfigureAwait(false);
         // The portal has just let us in, so this is a good session; using it has also moved its end.
         if (state is not null)
         {
@@ -144,17 +153,18 @@ public sealed class Form499AService(
 
     /// <summary>Closes the evidence of a filing and notes it on the order.</summary>
     /// <param name="orderNumber">The order.</param>
+    /// <param name="cycle">The billing cycle of a renewal; empty for the order itself.</param>
     /// <param name="filed">What the portal confirmed.</param>
     /// <param name="definitionVersionId">Version of the workflow definition that ran.</param>
     /// <param name="instanceId">The workflow instance.</param>
     /// <param name="ct">Stops the wait.</param>
     /// <exception cref="NonRetryableException">The submitted values are not in the evidence.</exception>
-    public async Task<FilingRecord> KeepEvidenceAsync(string orderNumber, FiledForm filed, string definitionVersionId, string instanceId, CancellationToken ct)
+    public async Task<FilingRecord> KeepEvidenceAsync(string orderNumber, string cycle, FiledForm filed, string definitionVersionId, string instanceId, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(filed);
         var order = await OrderAsync(orderNumber, ct).ConfigureAwait(false);
         // The values as submitted, not as the order's answers say today.
-        var values = await store.GetAsync(options.EvidenceBucket, FilingEvidence.Prefix(order.ServiceSlug, orderNumber) + "values.json", ct).ConfigureAwait(false)
+        var values = await store.GetAsync(options.EvidenceBucket, FilingEvidence.Prefix(order.ServiceSlug, orderNumber, cycle) + "values.json", ct).ConfigureAwait(false)
             ?? throw new NonRetryableException($"The evidence of {orderNumber} has no values.json: the submitted values are not known.");
         var submitted = JsonNode.Parse(values.Content.Span)!;
         var record = await evidence.SealAsync(new()
@@ -174,7 +184,7 @@ public sealed class Form499AService(
             WorkflowDefinitionVersionId = definitionVersionId,
             WorkflowInstanceId = instanceId,
             RecordedAt = clock.GetUtcNow(),
-        }, ct).ConfigureAwait(false);
+        }, cycle, ct).ConfigureAwait(false);
         orders.EnlistFilingStatus(orderNumber, new JsonObject
         {
             ["confirmation_number"] = record.ConfirmationNumber,
@@ -237,6 +247,9 @@ public sealed class Form499AService(
 
     async Task<Order> OrderAsync(string orderNumber, CancellationToken ct) =>
         await orders.GetAsync(orderNumber, ct).ConfigureAwait(false) ?? throw new NonRetryableException($"There is no order {orderNumber}.");
+
+    // Where the evidence lies tells whose filing it is.
+    static bool IsOf(FilingRecord record, Order order, string cycle) => record.ManifestKey.StartsWith(FilingEvidence.Prefix(order.ServiceSlug, order.OrderNumber, cycle), StringComparison.Ordinal);
 
     static int EntityId(Order order) => order.TelecomEntityId ?? throw new NonRetryableException($"The order {order.OrderNumber} names no carrier (telecom_entity_id).");
 

@@ -48,6 +48,7 @@ public sealed class OfficerAuthorizations(IPwDatabase database, IEventPublisher 
                 ("order", orderNumber), ("hash", authorization.ValuesSha256), ("name", authorization.OfficerName), ("title", authorization.OfficerTitle), ("phone", authorization.Phone),
                 ("email", authorization.Email), ("at", authorization.AuthorizedAt), ("by", recordedBy), ("now", clock.GetUtcNow())),
             ct).ConfigureAwait(false);
-        await events.PublishAsync(EventName(orderNumber), correlationId: orderNumber, cancellationToken: ct).ConfigureAwait(false);
+        // The name holds the order; a renewal's instance is correlated by its cycle as well.
+        await events.PublishAsync(EventName(orderNumber), cancellationToken: ct).ConfigureAwait(false);
     }
 }

@@ -10,6 +10,9 @@ public sealed class Fulfilment(IPwDatabase database, OrderStore orders, IWorkflo
     internal const string AlreadyBegun = "AlreadyBegun";
     internal const string UnknownOrder = "Unknown";
     internal const string StoppedOrder = "Stopped";
+    internal const string GovernmentFee = "GovernmentFee";
+    internal const string Dispatched = "Dispatched";
+    internal const string Noted = "Noted";
 
     /// <summary>What the instances of an order (and billing cycle) are correlated by.</summary>
     public static string Correlation(string orderNumber, string cycle) => cycle.Length == 0 ? orderNumber : $"{orderNumber}#{cycle}";
@@ -27,13 +30,14 @@ public sealed class Fulfilment(IPwDatabase database, OrderStore orders, IWorkflo
              WHERE o.order_number = @order
              """,
             Parameters.Of(("order", orderNumber), ("cycle", cycle)),
-            static r => (Order: OrderStore.Map(r), BegunAt: r.TimeOrNull(26), DispatchedAt: r.TimeOrNull(27)),
+            static r => (Order: OrderStore.Map(r), BegunAt: r.TimeOrNull(OrderStore.ColumnCount), DispatchedAt: r.TimeOrNull(OrderStore.ColumnCount + 1)),
             ct).ConfigureAwait(false);
         if (rows.Count == 0) return (UnknownOrder, null);
         var (order, begunAt, dispatchedAt) = rows[0];
         if (order.IsStopped) return (StoppedOrder, order);
         if (dispatchedAt is not null) return (AlreadyBegun, order);
-        if (begunAt is not null) return (Begun, order);
+        var begun = order.ParentOrderNumber is null ? Begun : GovernmentFee;
+        if (begunAt is not null) return (begun, order);
 
         var now = time.GetUtcNow();
         database.Enlist(
@@ -47,8 +51,10 @@ public sealed class Fulfilment(IPwDatabase database, OrderStore orders, IWorkflo
              """,
             Parameters.Of(("now", now), ("order", orderNumber)));
         orders.EnlistTimeline(orderNumber, "fulfilment-begun", cycle.Length == 0 ? $"Fulfilment began (by {door})." : $"Fulfilment of the cycle {cycle} began (by {door}).");
-        OrderLog.PaymentConfirmed(logger, orderNumber, order.PaymentMethod ?? door);
-        return (Begun, order);
+        // Accounting may queue an order by hand before the money is on record; that is no confirmed payment.
+        if (cycle.Length > 0 || order.PaymentStatus is PaymentStatuses.Paid or PaymentStatuses.PartiallyRefunded) OrderLog.PaymentConfirmed(logger, orderNumber, order.PaymentMethod ?? door);
+        else OrderLog.BegunUnpaid(logger, orderNumber, order.PaymentStatus, door);
+        return (begun, order);
     }
 
     /// <summary>Starts the service's workflow, once per order and cycle.</summary>
@@ -68,6 +74,7 @@ public sealed class Fulfilment(IPwDatabase database, OrderStore orders, IWorkflo
             ["OrderNumber"] = orderNumber,
             ["ServiceSlug"] = order.ServiceSlug,
             ["Cycle"] = cycle,
+            ["GovFeePaid"] = order.GovFeePaidAt is not null,
         };
         if (!await workflows.TryDispatchAsync(prefix + order.ServiceSlug, Correlation(orderNumber, cycle), input, ct).ConfigureAwait(false))
         {
@@ -75,18 +82,69 @@ public sealed class Fulfilment(IPwDatabase database, OrderStore orders, IWorkflo
             return null;
         }
 
+        // A government fee that comes in at this very moment must not be missed: then this step is run again and tells the service.
         database.Enlist(
-            // The row of a fulfilment begun in this very run is not committed yet, so a read does not show it: the write meets it.
-            """
-            INSERT INTO order_fulfilments (order_number, cycle, door, instance_id, begun_at, dispatched_at) VALUES (@order, @cycle, 'direct', @instance, @now, @now)
-            ON CONFLICT (order_number, cycle) DO UPDATE SET dispatched_at = excluded.dispatched_at WHERE order_fulfilments.dispatched_at IS NULL
-            """,
-            Parameters.Of(("now", time.GetUtcNow()), ("order", orderNumber), ("cycle", cycle), ("instance", instanceId)),
+            "UPDATE compliance_orders SET updated_at = @now WHERE order_number = @order AND (gov_fee_paid_at IS NOT NULL) = @paid",
+            Parameters.Of(("now", time.GetUtcNow()), ("order", orderNumber), ("paid", order.GovFeePaidAt is not null)),
             1);
+        EnlistDispatched(orderNumber, cycle, instanceId);
         orders.EnlistTimeline(orderNumber, "service-dispatched", $"The service {order.ServiceSlug} was started.");
         OrderLog.Dispatched(logger, orderNumber, order.ServiceSlug);
         return true;
     }
+
+    /// <summary>
+    /// Notes a paid government fee on the order it belongs to. A service that ran already, and held for the fee, is started once more with
+    /// <c>GovFeePaid</c>; one that is still to be started is told then.
+    /// </summary>
+    /// <returns><c>Dispatched</c>, <c>Noted</c> (the service is still to be started), <c>Stopped</c> or <c>Unknown</c> (there is no such parent).</returns>
+    /// <exception cref="NonRetryableException">There is no such fee order, or no workflow any more that serves its parent.</exception>
+    internal async Task<string> DispatchParentAsync(string feeOrder, string prefix, string instanceId, CancellationToken ct)
+    {
+        var child = await orders.GetAsync(feeOrder, ct).ConfigureAwait(false) ?? throw OrderStore.Unknown(feeOrder);
+        if (child.ParentOrderNumber is null || await orders.GetAsync(child.ParentOrderNumber, ct).ConfigureAwait(false) is not { } parent) return UnknownOrder;
+        if (parent.IsStopped) return StoppedOrder;
+        var rows = await database.QueryAsync(
+            "SELECT 1 FROM order_fulfilments WHERE order_number = @order AND cycle = '' AND dispatched_at IS NOT NULL",
+            Parameters.Of(("order", parent.OrderNumber)), static r => r.GetInt32(0), ct).ConfigureAwait(false);
+        var ran = rows.Count > 0;
+        if (ran)
+        {
+            var input = new Dictionary<string, object> { ["OrderNumber"] = parent.OrderNumber, ["ServiceSlug"] = parent.ServiceSlug, ["Cycle"] = "", ["GovFeePaid"] = true };
+            if (!await workflows.TryDispatchAsync(prefix + parent.ServiceSlug, parent.OrderNumber, input, ct).ConfigureAwait(false))
+                throw new NonRetryableException($"The government fee of {parent.OrderNumber} was paid, but no workflow {prefix}{parent.ServiceSlug} is published that could go on with it.");
+        }
+
+        var now = time.GetUtcNow();
+        database.Enlist(
+            "UPDATE compliance_orders SET gov_fee_paid_at = @now, updated_at = @now WHERE order_number = @order",
+            Parameters.Of(("now", now), ("order", parent.OrderNumber)),
+            1);
+        // The row above is locked now: if the service was started in between, this line is not written and the step is run again.
+        database.Enlist(
+            """
+            INSERT INTO order_timeline (order_number, at, event, message) SELECT @order, @now, 'government-fee-paid', @message
+            WHERE EXISTS (SELECT 1 FROM order_fulfilments f WHERE f.order_number = @order AND f.cycle = '' AND f.dispatched_at IS NOT NULL) = @ran
+            """,
+            Parameters.Of(("order", parent.OrderNumber), ("now", now), ("message", $"The government fee was paid ({feeOrder})."), ("ran", ran)),
+            1);
+        database.Enlist(
+            "UPDATE compliance_orders SET fulfillment_status = 'completed', hold_reason = NULL, updated_at = @now WHERE order_number = @order",
+            Parameters.Of(("now", now), ("order", feeOrder)),
+            1);
+        EnlistDispatched(feeOrder, "", instanceId);
+        if (ran) OrderLog.Dispatched(logger, parent.OrderNumber, parent.ServiceSlug);
+        return ran ? Dispatched : Noted;
+    }
+
+    // The row of a fulfilment begun in this very run is not committed yet, so a read does not show it: the write meets it.
+    private void EnlistDispatched(string orderNumber, string cycle, string instanceId) => database.Enlist(
+        """
+        INSERT INTO order_fulfilments (order_number, cycle, door, instance_id, begun_at, dispatched_at) VALUES (@order, @cycle, 'direct', @instance, @now, @now)
+        ON CONFLICT (order_number, cycle) DO UPDATE SET dispatched_at = excluded.dispatched_at WHERE order_fulfilments.dispatched_at IS NULL
+        """,
+        Parameters.Of(("now", time.GetUtcNow()), ("order", orderNumber), ("cycle", cycle), ("instance", instanceId)),
+        1);
 
     /// <summary>Stops an order that is not filed yet.</summary>
     /// <returns><c>Stopped</c>, <c>AlreadyStopped</c>, <c>Filed</c> (too late) or <c>Unknown</c>.</returns>

@@ -51,7 +51,7 @@ public static class FulfillmentStatuses
 }
 
 /// <summary>A paid service for one carrier: a row of <c>compliance_orders</c>.</summary>
-/// <param name="OrderNumber"><c>CO-</c> and eight upper case hexadecimal digits.</param>
+/// <param name="OrderNumber"><c>CO-</c> (a service) or <c>CG-</c> (a government fee) and eight upper case hexadecimal digits.</param>
 /// <param name="ServiceSlug">Key of the service, such as <c>fcc-499a</c>.</param>
 /// <param name="CustomerName">The customer's name.</param>
 /// <param name="CustomerEmail">Where mails to the customer go.</param>
@@ -59,7 +59,7 @@ public sealed record Order(string OrderNumber, string ServiceSlug, string Custom
 {
     /// <summary><c>CB-…</c> when paid together with others.</summary>
     public string? BatchNumber { get; init; }
-    /// <summary>The order this one belongs to (<c>CG-</c> government fee orders).</summary>
+    /// <summary>The order whose government fee this one pays; only <c>CG-</c> orders have it.</summary>
     public string? ParentOrderNumber { get; init; }
     /// <summary>The carrier: id in <c>telecom_entities</c>.</summary>
     public int? TelecomEntityId { get; init; }
@@ -101,6 +101,8 @@ public sealed record Order(string OrderNumber, string ServiceSlug, string Custom
     public DateTimeOffset? EngagementEsignSignedAt { get; init; }
     /// <summary>When the order was placed.</summary>
     public DateTimeOffset CreatedAt { get; init; }
+    /// <summary>When the government fee of this order came in, by its <c>CG-</c> order.</summary>
+    public DateTimeOffset? GovFeePaidAt { get; init; }
 
     /// <summary>Refunded, disputed or cancelled before filing: nothing may be filed.</summary>
     public bool IsStopped =>

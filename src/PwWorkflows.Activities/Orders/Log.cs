@@ -20,6 +20,9 @@ internal static partial class OrderLog
     [LoggerMessage(EventId = 3104, Level = LogLevel.Warning, Message = "[checkout] Stopped {Order}: {Reason}")]
     public static partial void Stopped(ILogger logger, string order, string reason);
 
+    [LoggerMessage(EventId = 3106, Level = LogLevel.Warning, Message = "[checkout] Begun without a payment on record: compliance {Order} is {Status}, called up by {Door}")]
+    public static partial void BegunUnpaid(ILogger logger, string order, string status, string door);
+
     [LoggerMessage(EventId = 3105, Level = LogLevel.Warning, Message = "[webhook] Refused a request to {Door}: {Reason}")]
     public static partial void Refused(ILogger logger, string door, string reason);
 }

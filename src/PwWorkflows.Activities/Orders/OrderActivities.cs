@@ -12,7 +12,7 @@ namespace PwWorkflows.Activities.Orders;
 
 /// <summary>Begins an order once, whatever the door it came by.</summary>
 [Activity("Pw", "Orders", "Begins the fulfilment of an order, once per order and billing cycle, whatever the door it came by.", DisplayName = "Begin Fulfilment")]
-[FlowNode("Begun", "AlreadyBegun", "Unknown", "Stopped")]
+[FlowNode("Begun", "AlreadyBegun", "GovernmentFee", "Unknown", "Stopped")]
 public sealed class BeginFulfilment : Activity
 {
     /// <summary>Creates the activity.</summary>
@@ -192,6 +192,31 @@ public sealed class DispatchService : Activity
     }
 }
 
+/// <summary>Goes on with the order whose government fee was paid.</summary>
+[Activity("Pw", "Orders", "Notes a paid government fee (CG- order) on the order it belongs to, and starts that order's service once more with GovFeePaid if it ran already.", DisplayName = "Dispatch Parent")]
+[FlowNode("Dispatched", "Noted", "Unknown", "Stopped")]
+public sealed class DispatchParent : Activity
+{
+    /// <summary>Creates the activity.</summary>
+    public DispatchParent([CallerFilePath] string? source = null, [CallerLineNumber] int? line = null) : base(source, line) { }
+
+    /// <summary>The government fee order.</summary>
+    [Input(DisplayName = "Order number", Description = "The government fee order, such as CG-1A2B3C4D.")]
+    public Input<string> OrderNumber { get; set; } = default!;
+
+    /// <summary>What stands before the slug in the id of the workflow.</summary>
+    [Input(Description = "What stands before the slug in the id of the workflow.")]
+    public Input<string> Prefix { get; set; } = new("service-");
+
+    /// <inheritdoc />
+    protected override async ValueTask ExecuteAsync(ActivityExecutionContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        await context.CompleteActivityWithOutcomesAsync(await context.GetRequiredService<Fulfilment>().DispatchParentAsync(
+            OrderNumber.Get(context), Prefix.GetOrDefault(context) ?? "service-", context.WorkflowExecutionContext.Id, context.CancellationToken));
+    }
+}
+
 /// <summary>Starts the fulfilment of one or several orders.</summary>
 [Activity("Pw", "Orders", "Starts order-fulfilment for each order: the orders of a batch each get their own.", DisplayName = "Dispatch Fulfilment")]
 public sealed class DispatchFulfilment : CodeActivity
@@ -253,6 +278,10 @@ public sealed class DispatchAttention : CodeActivity
     [Input(Description = "What happened, for people.")]
     public Input<string> Reason { get; set; } = default!;
 
+    /// <summary>The billing cycle it is about; empty for the orders themselves.</summary>
+    [Input(Description = "The billing cycle it is about; empty for the orders themselves.")]
+    public Input<string?> Cycle { get; set; } = default!;
+
     /// <summary>The workflow to start.</summary>
     [Input(Description = "Id of the workflow to start.")]
     public Input<string> Workflow { get; set; } = new("order-attention");
@@ -266,7 +295,7 @@ public sealed class DispatchAttention : CodeActivity
         var marker = Marker.GetOrDefault(context) ?? "attention";
         foreach (var order in orders.Count > 0 ? orders : [Subject.GetOrDefault(context) ?? "unknown"])
         {
-            var input = new Dictionary<string, object> { ["OrderNumber"] = order, ["Marker"] = marker, ["Reason"] = Reason.GetOrDefault(context) ?? "" };
+            var input = new Dictionary<string, object> { ["OrderNumber"] = order, ["Marker"] = marker, ["Reason"] = Reason.GetOrDefault(context) ?? "", ["Cycle"] = Cycle.GetOrDefault(context) ?? "" };
             if (!await context.GetRequiredService<IWorkflowDispatch>().TryDispatchAsync(workflow, order, input, context.CancellationToken))
                 throw new InvalidOperationException($"The workflow '{workflow}' is not published, so nobody would hear of {order}: {marker}.");
         }
@@ -386,11 +415,13 @@ public sealed class NotifyCustomer : CodeActivity
         var entity = order.TelecomEntityId is { } id ? await orders.GetEntityAsync(id, context.CancellationToken) : null;
         var subject = template == "order-received" && order.BatchNumber is { } batch ? batch : number;
         var key = cycle.Length == 0 ? $"mail:{subject}:{template}" : $"mail:{subject}:{template}:{cycle}";
+        var names = context.GetRequiredService<SalesOrders>().Workflow;
+        var services = subject == number ? [order] : await orders.GetBatchAsync(subject, context.CancellationToken);
         var values = new Dictionary<string, object?>
         {
             ["customer_name"] = order.CustomerName,
             ["order_number"] = subject,
-            ["service_name"] = context.GetRequiredService<SalesOrders>().Workflow.NameFor(order.ServiceSlug),
+            ["service_name"] = string.Join(", ", services.Select(o => names.NameFor(o.ServiceSlug)).Distinct()),
             ["entity_name"] = entity?.LegalName,
             ["confirmation_number"] = order.FilingStatus["confirmation_number"]?.ToString(),
         };

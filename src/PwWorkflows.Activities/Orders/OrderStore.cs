@@ -13,8 +13,11 @@ public sealed class OrderStore(IPwDatabase database, TimeProvider time) : IOrder
         o.order_number, o.service_slug, o.customer_name, o.customer_email, o.batch_number, o.parent_order_number, o.telecom_entity_id, o.amount_cents,
         o.currency, o.payment_status, o.payment_method, o.paid_at, o.payment_intent, o.stripe_subscription_id, o.fulfillment_status, o.hold_reason,
         o.erpnext_sales_order, o.portal_user_created, o.intake_data, o.intake_data_validated, o.filing_status, o.waive_deminimis_exemption,
-        o.engagement_accepted_at, o.engagement_esign_required, o.engagement_esign_signed_at, o.created_at
+        o.engagement_accepted_at, o.engagement_esign_required, o.engagement_esign_signed_at, o.created_at, o.gov_fee_paid_at
         """;
+
+    /// <summary>How many they are.</summary>
+    internal const int ColumnCount = 27;
 
     // A stopped or finished order keeps its state whatever a late step says.
     private const string StatusUpdate =
@@ -72,8 +75,19 @@ public sealed class OrderStore(IPwDatabase database, TimeProvider time) : IOrder
     }
 
     /// <inheritdoc />
-    public async Task<bool> IsStoppedAsync(string orderNumber, CancellationToken ct) =>
-        (await GetAsync(orderNumber, ct).ConfigureAwait(false) ?? throw Unknown(orderNumber)).IsStopped;
+    public async Task<bool> IsStoppedAsync(string orderNumber, CancellationToken ct)
+    {
+        // A refund that came in the same moment as its payment did not find the order yet and waits.
+        var rows = await database.QueryAsync(
+            $"""
+             SELECT {Columns}, (SELECT COUNT(*) FROM webhook_inbox w WHERE w.status = 'waiting' AND w.takes_back = o.payment_intent)
+             FROM compliance_orders o WHERE o.order_number = @order
+             """,
+            Parameters.Of(("order", orderNumber)),
+            static r => (Order: Map(r), TakenBack: r.GetInt64(ColumnCount)),
+            ct).ConfigureAwait(false);
+        return rows is [var row] ? row.Order.IsStopped || row.TakenBack > 0 : throw Unknown(orderNumber);
+    }
 
     /// <inheritdoc />
     public async Task<TelecomEntity?> GetEntityAsync(int id, CancellationToken ct)
@@ -185,6 +199,7 @@ public sealed class OrderStore(IPwDatabase database, TimeProvider time) : IOrder
             EngagementEsignRequired = r.GetBoolean(c + 23),
             EngagementEsignSignedAt = r.TimeOrNull(c + 24),
             CreatedAt = r.Time(c + 25),
+            GovFeePaidAt = r.TimeOrNull(c + 26),
         };
 
     internal static NonRetryableException Unknown(string orderNumber) => new($"There is no order '{orderNumber}'.");

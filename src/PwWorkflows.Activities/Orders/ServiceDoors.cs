@@ -55,18 +55,7 @@ public sealed class ServiceDoors(IPwDatabase database, OrderStore orders, TimePr
 
     private async Task<(string Outcome, string Reason, string Order)> ReadAsync(string? action, ReadOnlyMemory<byte> body, CancellationToken ct)
     {
-        JsonElement root;
-        try
-        {
-            using var document = JsonDocument.Parse(body);
-            root = document.RootElement.Clone();
-        }
-        catch (JsonException e)
-        {
-            return (Invalid, $"the body is not JSON: {e.Message}", "");
-        }
-
-        if (root.ValueKind != JsonValueKind.Object) return (Invalid, "the body is not a JSON object", "");
+        if (JsonReading.TryParse(body, out var root) is { } fault) return (Invalid, fault, "");
         if (action is not null && root.Text("action") != action) return (Invalid, $"action: expected '{action}', found '{root.Text("action") ?? "nothing"}'", "");
 
         // ERPNext sends what its webhook's rows name, the old job server a flat object or one level of 'order'.

@@ -11,7 +11,7 @@ namespace PwWorkflows.Activities.Payments;
 
 /// <summary>Takes a Stripe event in.</summary>
 [Activity("Pw", "Payments", "Checks a Stripe event (signature over the raw body, tolerance 300 s), keeps it once, and changes what its orders have paid.", DisplayName = "Verify Stripe Payment")]
-[FlowNode("Paid", "Renewed", "Stopped", "Attention", "Noted", "Waiting", "Duplicate", "Ignored", "Rejected")]
+[FlowNode("Paid", "Renewed", "Overdue", "Stopped", "Attention", "Noted", "Waiting", "Duplicate", "Ignored", "Rejected")]
 public sealed class VerifyStripePayment : Activity
 {
     /// <summary>Creates the activity.</summary>
@@ -26,7 +26,7 @@ public sealed class VerifyStripePayment : Activity
     public Output<string> EventId { get; set; } = default!;
 
     /// <summary>The billing cycle, for renewals.</summary>
-    [Output(Description = "The billing cycle, for renewals.")]
+    [Output(Description = "The billing cycle that was paid or not paid, for subscriptions.")]
     public Output<string> Cycle { get; set; } = default!;
 
     /// <summary>Short stable word for what a person should know.</summary>
@@ -58,7 +58,7 @@ public sealed class VerifyStripePayment : Activity
 
 /// <summary>Looks again at a Stripe event that waits for its order.</summary>
 [Activity("Pw", "Payments", "Looks again at a Stripe event that waits for its order. Gives up after 24 hours.", DisplayName = "Retry Stripe Event")]
-[FlowNode("Paid", "Renewed", "Stopped", "Attention", "Noted", "Waiting", "Gave up", "Duplicate", "Ignored", "Rejected")]
+[FlowNode("Paid", "Renewed", "Overdue", "Stopped", "Attention", "Noted", "Waiting", "Gave up", "Duplicate", "Ignored", "Rejected")]
 public sealed class RetryStripeEvent : Activity
 {
     /// <summary>Creates the activity.</summary>
@@ -73,7 +73,7 @@ public sealed class RetryStripeEvent : Activity
     public Output<ICollection<string>> Orders { get; set; } = default!;
 
     /// <summary>The billing cycle, for renewals.</summary>
-    [Output(Description = "The billing cycle, for renewals.")]
+    [Output(Description = "The billing cycle that was paid or not paid, for subscriptions.")]
     public Output<string> Cycle { get; set; } = default!;
 
     /// <summary>Short stable word for what a person should know.</summary>

@@ -12,26 +12,14 @@ internal sealed record StripeEvent(string Id, string Type, bool LiveMode, JsonEl
     /// <summary>Reads the body; <paramref name="problem"/> says what is missing when it is none.</summary>
     public static StripeEvent? Parse(ReadOnlyMemory<byte> body, out string problem)
     {
-        JsonElement root;
-        try
-        {
-            using var document = JsonDocument.Parse(body);
-            root = document.RootElement.Clone();
-        }
-        catch (JsonException e)
-        {
-            problem = $"the body is not JSON: {e.Message}";
-            return null;
-        }
-
-        problem = "";
-        if (root.ValueKind != JsonValueKind.Object) problem = "the body is not a JSON object";
+        if (JsonReading.TryParse(body, out var root) is { } fault) problem = fault;
         else if (root.Text("id") is not { Length: > 0 and <= 255 } id) problem = "id: expected the event's id, a text";
         else if (root.Text("type") is not { Length: > 0 and <= 255 } type) problem = "type: expected the event's type, a text";
         else
         {
             var data = root.TryGetProperty("data", out var d) && d.ValueKind == JsonValueKind.Object
                 && d.TryGetProperty("object", out var o) && o.ValueKind == JsonValueKind.Object ? o : default;
+            problem = "";
             return new StripeEvent(id, type, root.Flag("livemode"), data);
         }
 
@@ -42,8 +30,64 @@ internal sealed record StripeEvent(string Id, string Type, bool LiveMode, JsonEl
 /// <summary>Lenient reading of JSON from outside.</summary>
 internal static class JsonReading
 {
+    /// <summary>Reads a body that must be one JSON object of proper text.</summary>
+    /// <returns>What is wrong with it; <c>null</c> when nothing is.</returns>
+    public static string? TryParse(ReadOnlyMemory<byte> body, out JsonElement root)
+    {
+        root = default;
+        try
+        {
+            using var document = JsonDocument.Parse(body);
+            // The parser takes broken UTF-8 and half surrogate pairs, and throws when such a text is read.
+            if (!IsText(document.RootElement)) return "the body holds text that is not Unicode";
+            root = document.RootElement.Clone();
+        }
+        catch (JsonException e)
+        {
+            return $"the body is not JSON: {e.Message}";
+        }
+
+        return root.ValueKind == JsonValueKind.Object ? null : "the body is not a JSON object";
+    }
+
+    private static bool IsText(JsonElement root)
+    {
+        try
+        {
+            Read(root);
+            return true;
+        }
+        catch (InvalidOperationException)
+        {
+            return false;
+        }
+
+        static void Read(JsonElement element)
+        {
+            switch (element.ValueKind)
+            {
+                case JsonValueKind.Object:
+                    foreach (var property in element.EnumerateObject())
+                    {
+                        _ = property.Name;
+                        Read(property.Value);
+                    }
+
+                    break;
+                case JsonValueKind.Array:
+                    foreach (var item in element.EnumerateArray()) Read(item);
+                    break;
+                case JsonValueKind.String:
+                    _ = element.GetString();
+                    break;
+            }
+        }
+    }
+
+    /// <summary>A text; <c>null</c> when there is none, or one with a NUL, which no database takes.</summary>
     public static string? Text(this JsonElement element, string name) =>
-        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String
+        && value.GetString() is { } text && !text.Contains('\0', StringComparison.Ordinal) ? text : null;
 
     public static bool Flag(this JsonElement element, string name) =>
         element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.True;
@@ -55,14 +99,7 @@ internal static class JsonReading
 
     /// <summary>The id of a referenced object, which Stripe gives as its id or expanded.</summary>
     public static string? Reference(this JsonElement element, string name) =>
-        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value)
-            ? value.ValueKind switch
-            {
-                JsonValueKind.String => value.GetString(),
-                JsonValueKind.Object => value.Text("id"),
-                _ => null,
-            }
-            : null;
+        element.Child(name) is { ValueKind: JsonValueKind.Object } expanded ? expanded.Text("id") : element.Text(name);
 
     public static JsonElement Child(this JsonElement element, string name) =>
         element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) ? value : default;

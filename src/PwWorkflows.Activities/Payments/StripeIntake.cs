@@ -42,14 +42,14 @@ public sealed class StripeIntake
         if (e is null) return (null, Reject(problem, body, headers, instanceId));
 
         var fact = StripeRules.Read(e);
-        if (fact is StripeFact.Malformed malformed) return (e, Reject($"{e.Type}: {malformed.Why}", body, headers, instanceId));
-        var (known, orders) = await LookAsync(e.Id, fact, ct).ConfigureAwait(false);
-        if (known is not null)
-            return (e, new StripeDecision(StripeOutcomes.Duplicate, "duplicate", $"the event {e.Id} has come before", orders));
+        // Rightly signed, so all of it is kept: whoever mends this reads there what Stripe meant.
+        if (fact is StripeFact.Malformed malformed) return (e, Reject($"{e.Type}: {malformed.Why}", body, headers, instanceId, keepAll: true));
+        var look = await LookAsync(e.Id, fact, ct).ConfigureAwait(false);
+        if (look.Known) return (e, new StripeDecision(StripeOutcomes.Duplicate, "duplicate", $"the event {e.Id} has come before", look.Orders));
 
-        var decision = StripeRules.Decide(fact, e.LiveMode, _options.ExpectsLiveMode, orders);
-        EnlistInbox(e.Id, e.Type, decision, headers, body, instanceId);
-        Enlist(e, fact, decision);
+        var (decision, back) = await DecideAsync(e, fact, look, ct).ConfigureAwait(false);
+        EnlistInbox(e.Id, e.Type, decision, decision.InboxStatus == "waiting" ? StripeRules.TakenBack(fact) : null, headers, body, instanceId);
+        Enlist(e, fact, decision, back);
         return (e, decision);
     }
 
@@ -67,8 +67,7 @@ public sealed class StripeIntake
 
         var e = StripeEvent.Parse(row.Body, out var problem) ?? throw new NonRetryableException($"The event '{eventId}' can't be read any more: {problem}");
         var fact = StripeRules.Read(e);
-        var (_, orders) = await LookAsync(e.Id, fact, ct).ConfigureAwait(false);
-        var decision = StripeRules.Decide(fact, e.LiveMode, _options.ExpectsLiveMode, orders);
+        var (decision, back) = await DecideAsync(e, fact, await LookAsync(e.Id, fact, ct).ConfigureAwait(false), ct).ConfigureAwait(false);
         var age = _time.GetUtcNow() - row.ReceivedAt;
         if (decision.Outcome == StripeOutcomes.Waiting)
         {
@@ -83,7 +82,7 @@ public sealed class StripeIntake
             "UPDATE webhook_inbox SET status = @status, reason = @reason, order_number = @order WHERE provider = 'stripe' AND event_id = @event AND status = 'waiting'",
             Parameters.Of(("status", decision.InboxStatus), ("reason", decision.Reason), ("order", OrderOf(decision)), ("event", eventId)),
             1);
-        Enlist(e, fact, decision);
+        Enlist(e, fact, decision, back);
         return (decision, TimeSpan.Zero);
     }
 
@@ -94,14 +93,46 @@ public sealed class StripeIntake
         : age < TimeSpan.FromHours(1) ? TimeSpan.FromMinutes(5)
         : TimeSpan.FromMinutes(30);
 
-    private StripeDecision Reject(string why, ReadOnlyMemory<byte> body, string headers, string instanceId)
+    private StripeDecision Reject(string why, ReadOnlyMemory<byte> body, string headers, string instanceId, bool keepAll = false)
     {
         var decision = new StripeDecision(StripeOutcomes.Rejected, "rejected", why, []);
-        EnlistInbox(null, null, decision, headers, body.Length <= RejectedBodyBytes ? body : body[..RejectedBodyBytes], instanceId);
+        EnlistInbox(null, null, decision, null, headers, keepAll || body.Length <= RejectedBodyBytes ? body : body[..RejectedBodyBytes], instanceId);
         return decision;
     }
 
-    private async Task<(string? Known, IReadOnlyList<PayableOrder> Orders)> LookAsync(string eventId, StripeFact fact, CancellationToken ct)
+    /// <summary>What one look shows.</summary>
+    /// <param name="Known">Whether the event is in the inbox.</param>
+    /// <param name="SessionPaid">An order that the checkout session has paid before.</param>
+    /// <param name="TakenBack">How many refunds and disputes of the checkout's payment came before it and wait.</param>
+    /// <param name="Orders">The orders it is about.</param>
+    private sealed record Look(bool Known, string? SessionPaid, long TakenBack, IReadOnlyList<PayableOrder> Orders);
+
+    /// <summary>A refund or dispute that came before the payment it takes back.</summary>
+    private sealed record TakeBack(StripeEvent Event, StripeFact Fact, StripeDecision Decision);
+
+    // A refund or dispute that came before its payment waits in the inbox. When the payment comes, both are taken together: fulfilment never begins.
+    private async Task<(StripeDecision Decision, TakeBack? Back)> DecideAsync(StripeEvent e, StripeFact fact, Look look, CancellationToken ct)
+    {
+        var decision = StripeRules.Decide(fact, e.LiveMode, _options.ExpectsLiveMode, look.Orders, look.SessionPaid);
+        if (decision.Outcome != StripeOutcomes.Paid || look.TakenBack == 0 || fact is not StripeFact.Checkout checkout) return (decision, null);
+        var paid = decision.Orders.Select(o => o with { PaymentStatus = PaymentStatuses.Paid, SessionId = checkout.SessionId, PaymentIntent = checkout.PaymentIntent, WasPaid = true }).ToList();
+        var bodies = await _database.QueryAsync(
+            "SELECT body FROM webhook_inbox WHERE provider = 'stripe' AND status = 'waiting' AND takes_back = @intent ORDER BY id",
+            Parameters.Of(("intent", checkout.PaymentIntent)), static r => r.GetFieldValue<byte[]>(0), ct).ConfigureAwait(false);
+        foreach (var body in bodies)
+        {
+            if (StripeEvent.Parse(body, out _) is not { } event2) continue;
+            var fact2 = StripeRules.Read(event2);
+            var decision2 = StripeRules.Decide(fact2, event2.LiveMode, _options.ExpectsLiveMode, paid, null);
+            if (decision2.Outcome != StripeOutcomes.Stopped) continue;
+            var both = decision with { Outcome = StripeOutcomes.Stopped, Reason = $"{decision.Reason}, and {decision2.Reason}", Marker = decision2.Marker };
+            return (both, new TakeBack(event2, fact2, decision2));
+        }
+
+        return (decision, null);
+    }
+
+    private async Task<Look> LookAsync(string eventId, StripeFact fact, CancellationToken ct)
     {
         var (where, value) = fact switch
         {
@@ -111,39 +142,58 @@ public sealed class StripeIntake
             StripeFact.Refund refund => ("o.payment_intent = @value", refund.PaymentIntent!),
             StripeFact.Dispute dispute => ("o.payment_intent = @value", dispute.PaymentIntent!),
             StripeFact.Renewal renewal => ("o.stripe_subscription_id = @value", renewal.Subscription),
+            StripeFact.Overdue overdue => ("o.stripe_subscription_id = @value", overdue.Subscription),
+            StripeFact.Ended ended => ("o.stripe_subscription_id = @value", ended.Subscription),
             _ => ("1 = 0 AND o.order_number = @value", ""),
         };
+        var checkout = fact as StripeFact.Checkout;
         var rows = await _database.QueryAsync(
             $"""
-             SELECT i.status, o.order_number, o.service_slug, o.amount_cents, o.currency, o.payment_status, o.fulfillment_status, o.checkout_session_id, o.refunded_cents
+             SELECT i.status, o.order_number, o.amount_cents, o.currency, o.payment_status, o.checkout_session_id, o.payment_intent, o.refunded_cents, o.paid_at,
+                 (SELECT MIN(p.order_number) FROM order_payments p WHERE p.provider = 'stripe' AND p.reference = @session AND p.purpose = 'paid'),
+                 (SELECT COUNT(*) FROM webhook_inbox w WHERE w.status = 'waiting' AND w.takes_back = @intent)
              FROM (SELECT 1 AS one) x
              LEFT JOIN webhook_inbox i ON i.provider = 'stripe' AND i.event_id = @event
              LEFT JOIN compliance_orders o ON {where}
              ORDER BY o.order_number
              """,
-            Parameters.Of(("event", eventId), ("value", value)),
+            Parameters.Of(("event", eventId), ("value", value), ("session", checkout?.SessionId ?? ""), ("intent", checkout?.PaymentIntent ?? "")),
             static r => (
                 Inbox: r.Text(0),
-                Order: r.IsDBNull(1) ? null : new PayableOrder(r.GetString(1), r.GetString(2), r.GetInt64(3), r.GetString(4), r.GetString(5), r.GetString(6), r.Text(7), r.GetInt64(8))),
+                Order: r.IsDBNull(1) ? null : new PayableOrder(
+                    r.GetString(1), r.GetInt64(2), r.GetString(3), r.GetString(4), r.Text(5), r.Text(6), r.GetInt64(7), !r.IsDBNull(8) || r.GetString(4) == PaymentStatuses.Paid),
+                SessionPaid: r.Text(9),
+                TakenBack: r.GetInt64(10)),
             ct).ConfigureAwait(false);
-        return (rows[0].Inbox, [.. rows.Select(static r => r.Order).OfType<PayableOrder>()]);
+        return new Look(rows[0].Inbox is not null, rows[0].SessionPaid, rows[0].TakenBack, [.. rows.Select(static r => r.Order).OfType<PayableOrder>()]);
     }
 
     private static (string Where, string Value) ByReference(string reference) =>
         reference.StartsWith("CB-", StringComparison.OrdinalIgnoreCase) ? ("o.batch_number = @value", reference) : ("o.order_number = @value", reference);
 
-    private void EnlistInbox(string? eventId, string? type, StripeDecision decision, string headers, ReadOnlyMemory<byte> body, string instanceId) =>
+    private void EnlistInbox(string? eventId, string? type, StripeDecision decision, string? takesBack, string headers, ReadOnlyMemory<byte> body, string instanceId) =>
         _database.Enlist(
             """
-            INSERT INTO webhook_inbox (provider, event_id, event_type, received_at, status, reason, order_number, instance_id, headers, body)
-            VALUES ('stripe', @event, @type, @at, @status, @reason, @order, @instance, @headers, @body)
+            INSERT INTO webhook_inbox (provider, event_id, event_type, received_at, status, reason, order_number, instance_id, takes_back, headers, body)
+            VALUES ('stripe', @event, @type, @at, @status, @reason, @order, @instance, @back, @headers, @body)
             """,
             Parameters.Of(
                 ("event", eventId), ("type", type), ("at", _time.GetUtcNow()), ("status", decision.InboxStatus), ("reason", decision.Reason),
-                ("order", OrderOf(decision)), ("instance", instanceId), ("headers", headers), ("body", body.ToArray())),
+                ("order", OrderOf(decision)), ("instance", instanceId), ("back", takesBack), ("headers", headers), ("body", body.ToArray())),
             1);
 
     private static string? OrderOf(StripeDecision decision) => decision.Orders.Count == 0 ? null : string.Join(' ', decision.Orders.Select(static o => o.OrderNumber));
+
+    private void Enlist(StripeEvent e, StripeFact fact, StripeDecision decision, TakeBack? back)
+    {
+        Enlist(e, fact, decision);
+        if (back is null) return;
+        _database.Enlist(
+            "UPDATE webhook_inbox SET status = @status, reason = @reason, order_number = @order WHERE provider = 'stripe' AND event_id = @event AND status = 'waiting'",
+            Parameters.Of(("status", back.Decision.InboxStatus), ("reason", back.Decision.Reason), ("order", OrderOf(back.Decision)), ("event", back.Event.Id)),
+            1);
+        Enlist(back.Event, back.Fact, back.Decision);
+    }
 
     private void Enlist(StripeEvent e, StripeFact fact, StripeDecision decision)
     {
@@ -156,7 +206,7 @@ public sealed class StripeIntake
                 case (PaymentStatuses.Paid, StripeFact.Checkout checkout):
                     _database.Enlist(
                         """
-                        UPDATE compliance_orders SET payment_status = 'paid', payment_method = @method, payment_intent = @intent, checkout_session_id = @session,
+                        UPDATE compliance_orders SET payment_status = CASE WHEN payment_status IN ('refunded', 'partially_refunded', 'disputed') THEN payment_status ELSE 'paid' END, payment_method = @method, payment_intent = @intent, checkout_session_id = @session,
                             stripe_subscription_id = COALESCE(@subscription, stripe_subscription_id), paid_at = @now, updated_at = @now
                         WHERE order_number = @order AND payment_status = @before
                         """,
@@ -175,23 +225,25 @@ public sealed class StripeIntake
                         1);
                     break;
                 case ({ } status, StripeFact.Refund refund):
+                    var refunded = StripeRules.RefundedOf(refund, order, decision.Orders.Count);
                     _database.Enlist(
                         """
                         UPDATE compliance_orders SET payment_status = @status, refunded_cents = @refunded, updated_at = @now
-                        WHERE order_number = @order AND payment_status = @before
+                        WHERE order_number = @order AND payment_status = @before AND refunded_cents = @refunded_before
                         """,
-                        Parameters.Of(("status", order.PaymentStatus == PaymentStatuses.Disputed ? order.PaymentStatus : status), ("refunded", refund.AmountCents), ("now", now),
-                            ("order", order.OrderNumber), ("before", order.PaymentStatus)),
+                        Parameters.Of(("status", order.PaymentStatus == PaymentStatuses.Disputed ? order.PaymentStatus : status), ("refunded", refunded), ("now", now),
+                            ("order", order.OrderNumber), ("before", order.PaymentStatus), ("refunded_before", order.RefundedCents)),
                         1);
-                    EnlistPayment(
-                        e, order, refund.ChargeId, string.Create(CultureInfo.InvariantCulture, $"refunded:{refund.AmountCents}"), -refund.AmountCents, refund.Currency, null, now);
+                    // Stripe tells the sum of all refunds so far.
+                    if (refunded != order.RefundedCents)
+                        EnlistPayment(e, order, refund.ChargeId, string.Create(CultureInfo.InvariantCulture, $"refunded:{refunded}"), order.RefundedCents - refunded, refund.Currency, null, now);
                     break;
                 case ({ } status, StripeFact.Dispute dispute):
                     _database.Enlist(
                         "UPDATE compliance_orders SET payment_status = @status, updated_at = @now WHERE order_number = @order AND payment_status = @before",
                         Parameters.Of(("status", status), ("now", now), ("order", order.OrderNumber), ("before", order.PaymentStatus)),
                         1);
-                    EnlistPayment(e, order, dispute.DisputeId, "disputed", -dispute.AmountCents, dispute.Currency, null, now);
+                    EnlistPayment(e, order, dispute.DisputeId, "disputed", decision.Orders.Count == 1 ? -dispute.AmountCents : -order.AmountCents, dispute.Currency, null, now);
                     break;
                 case (null, StripeFact.Renewal renewal) when decision.Outcome == StripeOutcomes.Renewed:
                     EnlistPayment(e, order, renewal.InvoiceId, "renewed", renewal.AmountCents, renewal.Currency, null, now);

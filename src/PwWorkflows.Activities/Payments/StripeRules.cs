@@ -16,10 +16,20 @@ internal abstract record StripeFact
     public sealed record Refund(string ChargeId, string? PaymentIntent, string? OrderReference, long AmountCents, bool Full, string Currency) : StripeFact;
 
     /// <summary>The customer's bank asks for the money back.</summary>
-    public sealed record Dispute(string DisputeId, string? PaymentIntent, string? OrderReference, long AmountCents, string Currency, string Reason, string Status, string? DueBy) : StripeFact;
+    public sealed record Dispute(string DisputeId, string? PaymentIntent, string? OrderReference, long AmountCents, string Currency, string Reason, string Status, string? DueBy) : StripeFact
+    {
+        /// <summary>Only a question of the bank's: no money has moved.</summary>
+        public bool IsInquiry => Status.StartsWith("warning_", StringComparison.Ordinal);
+    }
 
     /// <summary>A recurring service was paid for one more cycle.</summary>
     public sealed record Renewal(string InvoiceId, string Subscription, long AmountCents, string Currency) : StripeFact;
+
+    /// <summary>A cycle of a recurring service could not be paid.</summary>
+    public sealed record Overdue(string InvoiceId, string Subscription, long AmountCents, string Currency, string? NextTry) : StripeFact;
+
+    /// <summary>A subscription has ended: no cycle will be paid any more.</summary>
+    public sealed record Ended(string Subscription) : StripeFact;
 
     /// <summary>Nothing for us.</summary>
     public sealed record Ignored(string Why) : StripeFact;
@@ -30,7 +40,7 @@ internal abstract record StripeFact
 
 /// <summary>What the rules need to know of an order.</summary>
 internal sealed record PayableOrder(
-    string OrderNumber, string ServiceSlug, long AmountCents, string Currency, string PaymentStatus, string FulfillmentStatus, string? SessionId, long RefundedCents);
+    string OrderNumber, long AmountCents, string Currency, string PaymentStatus, string? SessionId, string? PaymentIntent, long RefundedCents, bool WasPaid);
 
 /// <summary>What becomes of an event.</summary>
 /// <param name="Outcome">Outcome of the activity.</param>
@@ -42,7 +52,7 @@ internal sealed record StripeDecision(string Outcome, string InboxStatus, string
     /// <summary>New payment status of the orders; <c>null</c> to leave it.</summary>
     public string? NewStatus { get; init; }
 
-    /// <summary>The billing cycle to serve, for renewals.</summary>
+    /// <summary>The billing cycle that was paid or not paid, for subscriptions.</summary>
     public string Cycle { get; init; } = "";
 
     /// <summary>Short stable word for the ToDo, when a person should know.</summary>
@@ -54,6 +64,7 @@ internal static class StripeOutcomes
 {
     public const string Paid = "Paid";
     public const string Renewed = "Renewed";
+    public const string Overdue = "Overdue";
     public const string Stopped = "Stopped";
     public const string Attention = "Attention";
     public const string Noted = "Noted";
@@ -79,13 +90,30 @@ internal static class StripeRules
             "checkout.session.expired" => Checkout(o, completed: false, PaymentStatuses.Expired),
             "charge.refunded" => Refund(o),
             "charge.dispute.created" => Dispute(o),
-            "invoice.paid" => Invoice(o),
+            "invoice.paid" => Paid(o),
+            "invoice.payment_failed" => Unpaid(o),
+            "customer.subscription.deleted" => o.Text("id") is { Length: > 0 and <= 255 } id
+                ? new StripeFact.Ended(id)
+                : new StripeFact.Malformed("data.object.id: expected the subscription's id, a text"),
             _ => new StripeFact.Ignored($"events of type {e.Type} are not used"),
         };
     }
 
+    /// <summary>The payment intent of a fact that says: nothing of it stays with us. <c>null</c> for every other fact.</summary>
+    public static string? TakenBack(StripeFact fact) => fact switch
+    {
+        StripeFact.Refund { Full: true } refund => refund.PaymentIntent,
+        StripeFact.Dispute { IsInquiry: false } dispute => dispute.PaymentIntent,
+        _ => null,
+    };
+
     /// <summary>Decides what becomes of a fact, given the orders found for it.</summary>
-    public static StripeDecision Decide(StripeFact fact, bool liveMode, bool expectsLiveMode, IReadOnlyList<PayableOrder> orders)
+    /// <param name="fact">The fact.</param>
+    /// <param name="liveMode">Whether the event is of Stripe's live mode.</param>
+    /// <param name="expectsLiveMode">Whether it has to be.</param>
+    /// <param name="orders">The orders it is about.</param>
+    /// <param name="sessionPaid">An order that the fact's checkout session has paid before; <c>null</c> when there is none.</param>
+    public static StripeDecision Decide(StripeFact fact, bool liveMode, bool expectsLiveMode, IReadOnlyList<PayableOrder> orders, string? sessionPaid)
     {
         switch (fact)
         {
@@ -104,23 +132,27 @@ internal static class StripeRules
         if (orders.Count == 0) return new StripeDecision(StripeOutcomes.Waiting, "waiting", "the order is not known yet", []);
         return fact switch
         {
-            StripeFact.Checkout checkout => DecideCheckout(checkout, orders),
+            StripeFact.Checkout checkout => DecideCheckout(checkout, orders, sessionPaid),
             StripeFact.Refund refund => DecideRefund(refund, orders),
             StripeFact.Dispute dispute => DecideDispute(dispute, orders),
             StripeFact.Renewal renewal => DecideRenewal(renewal, orders),
+            StripeFact.Overdue overdue => new StripeDecision(
+                StripeOutcomes.Overdue, "applied",
+                $"{JsonReading.Money(overdue.AmountCents, overdue.Currency)} for another cycle could not be collected ({overdue.InvoiceId}){(overdue.NextTry is null ? "" : $"; Stripe tries again on {overdue.NextTry}")}",
+                orders)
+            { Cycle = overdue.InvoiceId, Marker = "renewal-unpaid" },
+            StripeFact.Ended => new StripeDecision(
+                StripeOutcomes.Attention, "applied", "the subscription has ended: no further cycle is paid or served", orders)
+            { Marker = "subscription-ended" },
             _ => throw new InvalidOperationException($"No rule for {fact.GetType().Name}."),
         };
     }
 
-    private static StripeDecision DecideCheckout(StripeFact.Checkout checkout, IReadOnlyList<PayableOrder> orders)
+    private static StripeDecision DecideCheckout(StripeFact.Checkout checkout, IReadOnlyList<PayableOrder> orders, string? sessionPaid)
     {
         if (checkout.NewStatus != PaymentStatuses.Paid)
         {
-            // Late news about a checkout never takes a payment back; another session may have paid meanwhile.
-            var open = orders.Where(static o => o.PaymentStatus is PaymentStatuses.Pending or PaymentStatuses.Processing or PaymentStatuses.Failed or PaymentStatuses.Expired)
-                .Where(o => o.PaymentStatus != checkout.NewStatus)
-                .Where(o => checkout.NewStatus != PaymentStatuses.Processing || o.PaymentStatus is not PaymentStatuses.Failed || o.SessionId != checkout.SessionId)
-                .ToList();
+            var open = orders.Where(o => Changes(checkout, o)).ToList();
             var why = checkout.NewStatus switch
             {
                 PaymentStatuses.Processing => "checkout finished, the money is not there yet",
@@ -132,8 +164,10 @@ internal static class StripeRules
                 : new StripeDecision(StripeOutcomes.Noted, "applied", why, open) { NewStatus = checkout.NewStatus };
         }
 
-        if (orders.All(o => IsPaidOrBeyond(o) && o.SessionId == checkout.SessionId))
+        if (orders.All(o => o.WasPaid && o.SessionId == checkout.SessionId))
             return new StripeDecision(StripeOutcomes.Duplicate, "duplicate", "this payment is known", orders);
+        if (sessionPaid is not null && orders.All(o => o.OrderNumber != sessionPaid))
+            return Suspicious($"the checkout {checkout.SessionId} has paid {sessionPaid} before, it can't pay for another order", "stripe-session", orders);
 
         if (checkout.AmountCents is not { } amount || amount < 0) return Suspicious("amount_total is missing or negative", "stripe-amount", orders);
         var currency = orders[0].Currency;
@@ -143,18 +177,38 @@ internal static class StripeRules
         if (amount != due)
             return Suspicious($"{JsonReading.Money(amount, currency)} were paid, but the order says {JsonReading.Money(due, currency)}", "stripe-amount", orders);
 
-        var twice = orders.Where(IsPaidOrBeyond).Where(o => o.SessionId != checkout.SessionId).ToList();
+        var twice = orders.Where(o => o.WasPaid && o.SessionId != checkout.SessionId).ToList();
         if (twice.Count > 0)
             return Suspicious($"{string.Join(", ", twice.Select(static o => o.OrderNumber))} was paid before by another checkout: one of the two payments must go back", "stripe-paid-twice", orders);
 
-        var pay = orders.Where(static o => !IsPaidOrBeyond(o)).ToList();
-        return new StripeDecision(StripeOutcomes.Paid, "applied", $"paid {JsonReading.Money(amount, currency)} by {checkout.Method}", pay) { NewStatus = PaymentStatuses.Paid };
+        var pay = orders.Where(static o => !o.WasPaid).ToList();
+        var what = $"paid {JsonReading.Money(amount, currency)} by {checkout.Method}";
+        // The refund or dispute of this payment came first: the payment is noted, and nothing is carried out.
+        return pay.All(static o => o.PaymentStatus is PaymentStatuses.Refunded or PaymentStatuses.Disputed)
+            ? new StripeDecision(StripeOutcomes.Noted, "applied", $"{what}, but the money has gone back already", pay) { NewStatus = PaymentStatuses.Paid }
+            : new StripeDecision(StripeOutcomes.Paid, "applied", what, pay) { NewStatus = PaymentStatuses.Paid };
+    }
+
+    // Late news about a checkout never takes a payment back, and never says anything about a newer checkout of the order.
+    private static bool Changes(StripeFact.Checkout checkout, PayableOrder o)
+    {
+        if (o.WasPaid || o.PaymentStatus == checkout.NewStatus) return false;
+        var same = o.SessionId is null || o.SessionId == checkout.SessionId;
+        return o.PaymentStatus switch
+        {
+            PaymentStatuses.Pending or PaymentStatuses.Expired => true,
+            PaymentStatuses.Processing => same,
+            PaymentStatuses.Failed => !same && checkout.NewStatus == PaymentStatuses.Processing,
+            _ => false,
+        };
     }
 
     private static StripeDecision DecideRefund(StripeFact.Refund refund, IReadOnlyList<PayableOrder> orders)
     {
         if (refund.AmountCents <= 0) return Suspicious("amount_refunded is not positive", "stripe-refund", orders);
-        if (orders.All(o => o.RefundedCents >= refund.AmountCents))
+        if (OfAnotherPayment(refund.PaymentIntent, orders))
+            return new StripeDecision(StripeOutcomes.Noted, "applied", $"{JsonReading.Money(refund.AmountCents, refund.Currency)} of another payment for this order were refunded ({refund.PaymentIntent})", orders);
+        if (orders.All(o => o.RefundedCents > 0 && o.RefundedCents >= RefundedOf(refund, o, orders.Count)))
             return new StripeDecision(StripeOutcomes.Duplicate, "duplicate", "this refund is known", orders);
         var what = $"{(refund.Full ? "all" : "part")} of the payment was refunded ({JsonReading.Money(refund.AmountCents, refund.Currency)})";
         return refund.Full
@@ -162,28 +216,38 @@ internal static class StripeRules
             : new StripeDecision(StripeOutcomes.Attention, "applied", what, orders) { NewStatus = PaymentStatuses.PartiallyRefunded, Marker = "partly-refunded" };
     }
 
+    /// <summary>How much of an order's price has gone back after a refund. A part of what several orders were paid with belongs to none of them.</summary>
+    internal static long RefundedOf(StripeFact.Refund refund, PayableOrder order, int orders) =>
+        orders == 1 ? refund.AmountCents : refund.Full ? order.AmountCents : order.RefundedCents;
+
     private static StripeDecision DecideDispute(StripeFact.Dispute dispute, IReadOnlyList<PayableOrder> orders)
     {
         var due = dispute.DueBy is null ? "" : $", answer due by {dispute.DueBy}";
-        var what = $"the payment is disputed ({dispute.Reason}, {dispute.Status}, {JsonReading.Money(dispute.AmountCents, dispute.Currency)}{due})";
+        var money = $"{dispute.Reason}, {dispute.Status}, {JsonReading.Money(dispute.AmountCents, dispute.Currency)}{due}";
+        if (OfAnotherPayment(dispute.PaymentIntent, orders))
+            return new StripeDecision(StripeOutcomes.Attention, "applied", $"another payment for this order is disputed ({dispute.PaymentIntent}: {money})", orders) { Marker = "disputed-other" };
+        if (dispute.IsInquiry)
+            return new StripeDecision(StripeOutcomes.Attention, "applied", $"the customer's bank asks about the payment ({money}); no money has moved", orders) { Marker = "dispute-inquiry" };
         if (orders.All(static o => o.PaymentStatus == PaymentStatuses.Disputed))
             return new StripeDecision(StripeOutcomes.Duplicate, "duplicate", "this dispute is known", orders);
-        return new StripeDecision(StripeOutcomes.Stopped, "applied", what, orders) { NewStatus = PaymentStatuses.Disputed, Marker = "disputed" };
+        return new StripeDecision(StripeOutcomes.Stopped, "applied", $"the payment is disputed ({money})", orders) { NewStatus = PaymentStatuses.Disputed, Marker = "disputed" };
     }
+
+    // An order paid twice by mistake gets one of the payments back: that must not stop it.
+    private static bool OfAnotherPayment(string? intent, IReadOnlyList<PayableOrder> orders) =>
+        intent is not null && orders.All(o => o.PaymentIntent is not null && o.PaymentIntent != intent);
 
     private static StripeDecision DecideRenewal(StripeFact.Renewal renewal, IReadOnlyList<PayableOrder> orders)
     {
         var currency = orders[0].Currency;
-        if (renewal.AmountCents < 0 || !string.Equals(renewal.Currency, currency, StringComparison.OrdinalIgnoreCase))
-            return Suspicious($"the renewal was paid with {JsonReading.Money(renewal.AmountCents, renewal.Currency)}, but the order is in '{currency}'", "stripe-renewal", orders);
+        var due = orders.Sum(static o => o.AmountCents);
+        if (!string.Equals(renewal.Currency, currency, StringComparison.OrdinalIgnoreCase) || renewal.AmountCents < due)
+            return Suspicious($"the renewal was paid with {JsonReading.Money(renewal.AmountCents, renewal.Currency)}, but the order says {JsonReading.Money(due, currency)}", "stripe-renewal", orders);
         return new StripeDecision(StripeOutcomes.Renewed, "applied", $"paid for another cycle ({renewal.InvoiceId})", orders) { Cycle = renewal.InvoiceId };
     }
 
     private static StripeDecision Suspicious(string why, string marker, IReadOnlyList<PayableOrder> orders) =>
         new(StripeOutcomes.Attention, "suspicious", $"not taken as a payment: {why}", orders) { Marker = marker };
-
-    private static bool IsPaidOrBeyond(PayableOrder o) =>
-        o.PaymentStatus is PaymentStatuses.Paid or PaymentStatuses.PartiallyRefunded or PaymentStatuses.Refunded or PaymentStatuses.Disputed;
 
     private static StripeFact Checkout(JsonElement o, bool completed, string status = PaymentStatuses.Paid)
     {
@@ -204,13 +268,14 @@ internal static class StripeRules
 
     private static string Method(JsonElement session, JsonElement metadata)
     {
-        if (metadata.Text("payment_method") is { Length: > 0 and <= 40 } named) return named;
+        if (metadata.Text("payment_method") is { } named && IsWord(named)) return named;
         var types = session.Child("payment_method_types");
-        if (types.ValueKind != JsonValueKind.Array || types.GetArrayLength() != 1) return "stripe";
-        return types[0].ValueKind == JsonValueKind.String
-            ? types[0].GetString() switch { "us_bank_account" => "ach", { Length: > 0 and <= 40 } type => type, _ => "stripe" }
-            : "stripe";
+        if (types.ValueKind != JsonValueKind.Array || types.GetArrayLength() != 1 || types[0].ValueKind != JsonValueKind.String) return "stripe";
+        return types[0].GetString() switch { "us_bank_account" => "ach", { } type when IsWord(type) => type, _ => "stripe" };
     }
+
+    // It goes into a log line.
+    private static bool IsWord(string text) => text.Length is > 0 and <= 40 && text.All(static c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-');
 
     private static StripeFact Refund(JsonElement o)
     {
@@ -225,13 +290,10 @@ internal static class StripeRules
     private static StripeFact Dispute(JsonElement o)
     {
         if (o.Text("id") is not { Length: > 0 and <= 255 } id) return new StripeFact.Malformed("data.object.id: expected the dispute's id, a text");
-        var due = o.Child("evidence_details").Number("due_by") is { } seconds and > 0 and < 253402300799
-            ? DateTimeOffset.FromUnixTimeSeconds(seconds).ToString("yyyy-MM-dd", System.Globalization.CultureInfo.InvariantCulture)
-            : null;
         var status = o.Text("status") ?? "unknown";
         if (status is "won" or "prevented" or "warning_closed") return new StripeFact.Ignored($"the dispute is over ({status})");
         return Locatable(o, out var intent, out var reference)
-            ? new StripeFact.Dispute(id, intent, reference, o.Number("amount") ?? 0, o.Text("currency") ?? "usd", o.Text("reason") ?? "no reason given", status, due)
+            ? new StripeFact.Dispute(id, intent, reference, o.Number("amount") ?? 0, o.Text("currency") ?? "usd", o.Text("reason") ?? "no reason given", status, Date(o.Child("evidence_details").Number("due_by")))
             : new StripeFact.Ignored("the dispute names neither payment intent nor order");
     }
 
@@ -242,14 +304,29 @@ internal static class StripeRules
         return intent is not null || reference is not null;
     }
 
-    private static StripeFact Invoice(JsonElement o)
+    private static StripeFact Paid(JsonElement o)
     {
-        if (o.Text("id") is not { Length: > 0 and <= 255 } id) return new StripeFact.Malformed("data.object.id: expected the invoice's id, a text");
         if (o.Text("billing_reason") != "subscription_cycle") return new StripeFact.Ignored($"an invoice for '{o.Text("billing_reason")}' starts no cycle");
-        // Newer API versions keep the subscription under parent.
-        var subscription = o.Reference("subscription") ?? o.Child("parent").Child("subscription_details").Reference("subscription");
-        if (subscription is null) return new StripeFact.Malformed("data.object.subscription: expected the subscription's id");
+        if (Invoice(o, out var id, out var subscription) is { } malformed) return malformed;
         if (o.Number("amount_paid") is not { } amount) return new StripeFact.Malformed("data.object.amount_paid: expected cents, a whole number");
         return new StripeFact.Renewal(id, subscription, amount, o.Text("currency") ?? "usd");
     }
+
+    private static StripeFact Unpaid(JsonElement o)
+    {
+        if (Invoice(o, out var id, out var subscription) is { } malformed) return malformed;
+        return new StripeFact.Overdue(id, subscription, o.Number("amount_due") ?? 0, o.Text("currency") ?? "usd", Date(o.Number("next_payment_attempt")));
+    }
+
+    private static StripeFact? Invoice(JsonElement o, out string id, out string subscription)
+    {
+        // Newer API versions keep the subscription under parent.
+        var (invoice, of) = (o.Text("id"), o.Reference("subscription") ?? o.Child("parent").Child("subscription_details").Reference("subscription"));
+        (id, subscription) = (invoice ?? "", of ?? "");
+        if (invoice is not { Length: > 0 and <= 255 }) return new StripeFact.Malformed("data.object.id: expected the invoice's id, a text");
+        return of is null ? new StripeFact.Malformed("data.object.subscription: expected the subscription's id") : null;
+    }
+
+    private static string? Date(long? seconds) =>
+        seconds is > 0 and < 253402300799 ? DateTimeOffset.FromUnixTimeSeconds(seconds.Value).ToString("yyyy-MM-dd", System.Globalization.CultureInfo.InvariantCulture) : null;
 }

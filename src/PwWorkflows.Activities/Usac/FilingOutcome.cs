@@ -24,7 +24,10 @@ public sealed record FiledForm(string ConfirmationNumber, string Reference, stri
 public sealed record FilingRequest(Form499A Form, string OrderNumber, OfficerAuthorization? Authorization)
 {
     /// <summary>Business key of the effect.</summary>
-    public string EffectKey => $"usac:499a:{Form.FilingYear}:{Form.FilerId}:{OrderNumber}";
+    public string EffectKey => $"usac:499a:{Form.FilingYear}:{Form.FilerId}:{OrderNumber}{(Cycle.Length == 0 ? "" : ":" + Cycle)}";
+
+    /// <summary>The billing cycle of a renewal; empty for the order itself.</summary>
+    public string Cycle { get; init; } = "";
 
     /// <summary>What goes into the portal's reference box: the order and the beginning of the values' hash, at most 40 characters.</summary>
     public string Reference => $"{OrderNumber}/{Form.ValuesSha256()[..12]}";

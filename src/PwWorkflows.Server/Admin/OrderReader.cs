@@ -45,7 +45,11 @@ public sealed class OrderReader(IPwDatabase database, IOrders orders, IWorkflowA
     public async Task<OrderView?> FindAsync(string orderNumber, CancellationToken ct)
     {
         if (await orders.GetAsync(orderNumber, ct).ConfigureAwait(false) is not { } o) return null;
-        var (instances, _) = await workflows.ListInstancesAsync(new WorkflowInstanceQuery { CorrelationId = orderNumber, Take = 200 }, ct).ConfigureAwait(false);
+        var cycles = await database.QueryAsync(
+            "SELECT cycle FROM order_fulfilments WHERE order_number = @order AND cycle <> '' ORDER BY begun_at", Parameters.Of(("order", orderNumber)), static r => r.GetString(0), ct).ConfigureAwait(false);
+        var instances = new List<WorkflowInstanceInfo>();
+        foreach (var cycle in (string[])["", .. cycles])
+            instances.AddRange((await workflows.ListInstancesAsync(new WorkflowInstanceQuery { CorrelationId = Fulfilment.Correlation(orderNumber, cycle), Take = 200 }, ct).ConfigureAwait(false)).Items);
         return new OrderView(
             o.OrderNumber, o.ServiceSlug, o.PaymentStatus, o.FulfillmentStatus, o.HoldReason, o.SalesOrder, o.CustomerName, o.CustomerEmail,
             o.AmountCents, o.Currency, o.PaymentMethod, o.PaidAt, o.BatchNumber, o.TelecomEntityId, o.CreatedAt,

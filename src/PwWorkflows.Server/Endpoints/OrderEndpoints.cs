@@ -72,7 +72,7 @@ internal static partial class OrderEndpoints
             Parameters.Of(("intake", intake.Body.ToJsonString()), ("now", time.GetUtcNow()), ("order", order)),
             ct).ConfigureAwait(false);
         await orders.AddTimelineAsync(order, "intake-updated", $"The answers were replaced by {http.UserName()}.", ct).ConfigureAwait(false);
-        await events.PublishAsync(FilingEvents.IntakeUpdated(order), correlationId: order, cancellationToken: ct).ConfigureAwait(false);
+        await events.PublishAsync(FilingEvents.IntakeUpdated(order), cancellationToken: ct).ConfigureAwait(false);
         return PwJson.Ok(new { order_number = order }, StatusCodes.Status202Accepted);
     }
 

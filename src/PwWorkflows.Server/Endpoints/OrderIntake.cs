@@ -29,6 +29,12 @@ internal static partial class OrderIntake
         if (order is null) return fields.Problem();
 
         if (await orders.GetAsync(order.OrderNumber, ct).ConfigureAwait(false) is { } known) return Known(known, order);
+        if (order.ParentOrderNumber is { } of && await orders.GetAsync(of, ct).ConfigureAwait(false) is null)
+        {
+            fields.Wrong("parent_order_number", $"Expected an order that exists, found none of the number {of}.");
+            return fields.Problem();
+        }
+
         if (entity is not null) await orders.SaveEntityAsync(entity, ct).ConfigureAwait(false);
         try
         {
@@ -49,7 +55,11 @@ internal static partial class OrderIntake
     internal static (Order? Order, TelecomEntity? Entity) Read(Fields fields, DateTimeOffset now)
     {
         var number = fields.Text("order_number", 11);
-        if (number.Length > 0 && !OrderNumber().IsMatch(number)) fields.Wrong("order_number", "Expected CO- and eight upper-case hexadecimal digits.");
+        if (number.Length > 0 && !OrderNumber().IsMatch(number)) fields.Wrong("order_number", "Expected CO- (a service) or CG- (a government fee) and eight upper-case hexadecimal digits.");
+        var isFee = number.StartsWith("CG-", StringComparison.Ordinal);
+        var parent = fields.Text("parent_order_number", 11, required: isFee);
+        if (parent.Length > 0 && !isFee) fields.Wrong("parent_order_number", "Expected only with a CG- order, which pays the government fee of another one.");
+        else if (parent.Length > 0 && !ServiceOrderNumber().IsMatch(parent)) fields.Wrong("parent_order_number", "Expected CO- and eight upper-case hexadecimal digits.");
         var batch = fields.Text("batch_number", 11, required: false);
         if (batch.Length > 0 && !BatchNumber().IsMatch(batch)) fields.Wrong("batch_number", "Expected CB- and eight upper-case hexadecimal digits.");
         var slug = fields.Text("service_slug", 64);
@@ -76,6 +86,7 @@ internal static partial class OrderIntake
             new Order(number, slug, name, email)
             {
                 BatchNumber = batch.Length > 0 ? batch : null,
+                ParentOrderNumber = parent.Length > 0 ? parent : null,
                 TelecomEntityId = entity?.Id,
                 AmountCents = amount!.Value,
                 Currency = currency.Length > 0 ? currency : "usd",
@@ -112,8 +123,11 @@ internal static partial class OrderIntake
         secret.Length > 0 && presented.Length > 0
         && CryptographicOperations.FixedTimeEquals(SHA256.HashData(Encoding.UTF8.GetBytes(presented)), SHA256.HashData(Encoding.UTF8.GetBytes(secret)));
 
-    [GeneratedRegex("^CO-[0-9A-F]{8}$")]
+    [GeneratedRegex("^C[OG]-[0-9A-F]{8}$")]
     private static partial Regex OrderNumber();
+
+    [GeneratedRegex("^CO-[0-9A-F]{8}$")]
+    private static partial Regex ServiceOrderNumber();
 
     [GeneratedRegex("^CB-[0-9A-F]{8}$")]
     private static partial Regex BatchNumber();

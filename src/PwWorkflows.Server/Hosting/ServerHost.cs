@@ -29,7 +29,10 @@ public static class ServerHost
     /// <summary>Builds the host and checks every setting; starts nothing and connects to nothing.</summary>
     /// <exception cref="ConfigurationException">A file of settings can't be read.</exception>
     /// <exception cref="StartRefusedException">Settings are wrong or dangerous.</exception>
-    public static WebApplication Build(HostSettings settings)
+    public static WebApplication Build(HostSettings settings) => Build(settings, null);
+
+    /// <summary>Builds the host with parts of the caller's own, such as another clock: they win over the sandbox's and the defaults.</summary>
+    internal static WebApplication Build(HostSettings settings, Action<WebApplicationBuilder>? own)
     {
         ArgumentNullException.ThrowIfNull(settings);
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory, ApplicationName = typeof(ServerHost).Assembly.GetName().Name });
@@ -55,6 +58,7 @@ public static class ServerHost
         });
 
         if (StartGuard.IsSandbox(builder.Configuration)) builder.Services.AddSandboxTools();
+        own?.Invoke(builder);
         builder.Services.AddCapabilities();
         builder.Services.AddDoors();
         builder.Services.AddWorkflowEngine(builder.Configuration);

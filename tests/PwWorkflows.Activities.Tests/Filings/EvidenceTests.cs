@@ -69,7 +69,7 @@ public abstract class EvidenceTests : IAsyncLifetime
         var folder = _evidence.Folder("fcc-499a", order);
         await folder.AddAsync("90-confirmation.png", Encoding.UTF8.GetBytes("picture of " + order), "image/png", Ct);
         await folder.AddAsync("values.json", Encoding.UTF8.GetBytes("{\"order\":\"" + order + "\"}"), "application/json", Ct);
-        return await _evidence.SealAsync(Filing(order), Ct);
+        return await _evidence.SealAsync(Filing(order), "", Ct);
     }
 
     async Task<FilingRecord[]> KeepThreeAsync() => [await KeepAsync("CO-AAAA0001"), await KeepAsync("CO-AAAA0002"), await KeepAsync("CO-AAAA0003")];
@@ -226,7 +226,7 @@ public abstract class EvidenceTests : IAsyncLifetime
         File.Delete(PathOf(first, "manifest.json"));
         _clock.Advance(TimeSpan.FromHours(1));
 
-        Assert.Equal(first, await _evidence.SealAsync(Filing("CO-AAAA0001"), Ct));
+        Assert.Equal(first, await _evidence.SealAsync(Filing("CO-AAAA0001"), "", Ct));
         Assert.True((await VerifyAsync()).IsGood);
         Assert.Equal(first, Assert.Single(await _evidence.OfOrderAsync("CO-AAAA0001", Ct)));
     }

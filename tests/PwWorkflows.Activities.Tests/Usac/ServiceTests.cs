@@ -76,10 +76,10 @@ public sealed class ServiceTests : IAsyncLifetime
     {
         await PlaceAsync();
         await SignInAsync();
-        Assert.Empty(await _service.CheckIntakeAsync(Order, Ct));
+        Assert.Empty(await _service.CheckIntakeAsync(Order, "", Ct));
         Assert.IsType<UsacSession.Ready>(await _service.OpenSessionAsync(Order, Ct));
-        var filed = Assert.IsType<FilingOutcome.Filed>(await _service.FileAsync(Order, Ct));
-        var record = await _service.KeepEvidenceAsync(Order, filed.Form, "v1", "i1", Ct);
+        var filed = Assert.IsType<FilingOutcome.Filed>(await _service.FileAsync(Order, "", Ct));
+        var record = await _service.KeepEvidenceAsync(Order, "", filed.Form, "v1", "i1", Ct);
 
         var order = await CommittedAsync();
         Assert.Equal(FulfillmentStatuses.Filed, order.FulfillmentStatus);
@@ -93,7 +93,7 @@ public sealed class ServiceTests : IAsyncLifetime
 
         // A step that is repeated after all touches neither portal nor evidence.
         _portal.Usac.Log.Clear();
-        Assert.Equal(filed.Form, Assert.IsType<FilingOutcome.Filed>(await _service.FileAsync(Order, Ct)).Form);
+        Assert.Equal(filed.Form, Assert.IsType<FilingOutcome.Filed>(await _service.FileAsync(Order, "", Ct)).Form);
         Assert.Empty(_portal.Usac.Log.Read());
     }
 
@@ -102,8 +102,8 @@ public sealed class ServiceTests : IAsyncLifetime
     {
         await PlaceAsync();
         await SignInAsync();
-        var filed = Assert.IsType<FilingOutcome.Filed>(await _service.FileAsync(Order, Ct));
-        await _service.KeepEvidenceAsync(Order, filed.Form, "v1", "i1", Ct);
+        var filed = Assert.IsType<FilingOutcome.Filed>(await _service.FileAsync(Order, "", Ct));
+        await _service.KeepEvidenceAsync(Order, "", filed.Form, "v1", "i1", Ct);
         await _database.CommitAsync(Ct);
         var state = JsonNode.Parse((await _store.GetAsync(_portal.Options.StorageBucket, UsacSessions.Key(1), Ct))!.Content.Span)!;
         var cookies = state["cookies"]!.AsArray().Select(c => c!["value"]!.GetValue<string>()).ToList();
@@ -124,12 +124,12 @@ public sealed class ServiceTests : IAsyncLifetime
     public async Task Missing_answers_make_one_ToDo_that_closes_when_they_are_there()
     {
         await PlaceAsync(i => i["filing_type"] = "");
-        Assert.Equal("612", Assert.Single(await _service.CheckIntakeAsync(Order, Ct)).Line);
+        Assert.Equal("612", Assert.Single(await _service.CheckIntakeAsync(Order, "", Ct)).Line);
         Assert.Equal(FulfillmentStatuses.AwaitingIntake, (await CommittedAsync()).FulfillmentStatus);
         Assert.Contains("Line 612 (filing_type)", _todos.Open["intake-incomplete"], StringComparison.Ordinal);
 
         await _database.ExecuteAsync("UPDATE compliance_orders SET intake_data = @i", PwWorkflows.Activities.Data.Parameters.Of(("i", SampleForm.Intake().ToJsonString())), Ct);
-        Assert.Empty(await _service.CheckIntakeAsync(Order, Ct));
+        Assert.Empty(await _service.CheckIntakeAsync(Order, "", Ct));
         Assert.Empty(_todos.Open);
         Assert.Equal(FulfillmentStatuses.InProgress, (await CommittedAsync()).FulfillmentStatus);
     }
@@ -139,7 +139,7 @@ public sealed class ServiceTests : IAsyncLifetime
     {
         await PlaceAsync();
         await _database.RunAsync("UPDATE compliance_orders SET engagement_esign_required = 1", Ct);
-        Assert.Equal("engagement_esign_signed_at", Assert.Single(await _service.CheckIntakeAsync(Order, Ct)).Field);
+        Assert.Equal("engagement_esign_signed_at", Assert.Single(await _service.CheckIntakeAsync(Order, "", Ct)).Field);
     }
 
     [Fact]
@@ -178,14 +178,14 @@ public sealed class ServiceTests : IAsyncLifetime
     {
         await PlaceAsync(authorized: false);
         await SignInAsync();
-        var saved = Assert.IsType<FilingOutcome.SavedUnsubmitted>(await _service.FileAsync(Order, Ct));
+        var saved = Assert.IsType<FilingOutcome.SavedUnsubmitted>(await _service.FileAsync(Order, "", Ct));
         Assert.Equal(FulfillmentStatuses.AwaitingAuthorization, (await CommittedAsync()).FulfillmentStatus);
         Assert.Contains("for Olivia Officer", _todos.Open["officer-authorization-missing"], StringComparison.Ordinal);
         Assert.Contains(saved.ValuesSha256, _todos.Open["officer-authorization-missing"], StringComparison.Ordinal);
 
         await _authorizations.RecordAsync(Order, SampleForm.Authorize(SampleForm.Form(), TimeProvider.System.GetUtcNow()), "admin", Ct);
         Assert.Equal(["officer-authorization:" + Order], _events.Published);
-        Assert.IsType<FilingOutcome.Filed>(await _service.FileAsync(Order, Ct));
+        Assert.IsType<FilingOutcome.Filed>(await _service.FileAsync(Order, "", Ct));
         Assert.Empty(_todos.Open);
         Assert.Equal(1, _portal.Usac.CountFilings(Order));
     }
@@ -195,7 +195,7 @@ public sealed class ServiceTests : IAsyncLifetime
     {
         await PlaceAsync(i => i["frn"] = "0099999999");
         await SignInAsync();
-        Assert.IsType<FilingOutcome.ValidationFailed>(await _service.FileAsync(Order, Ct));
+        Assert.IsType<FilingOutcome.ValidationFailed>(await _service.FileAsync(Order, "", Ct));
         Assert.Contains("- Line 107:", _todos.Open["usac-values-refused"], StringComparison.Ordinal);
         Assert.Equal(FulfillmentStatuses.AwaitingIntake, (await CommittedAsync()).FulfillmentStatus);
     }
@@ -206,8 +206,8 @@ public sealed class ServiceTests : IAsyncLifetime
         await PlaceAsync();
         await SignInAsync();
         _portal.Fault("maintenance");
-        await Assert.ThrowsAsync<PortalUnavailableException>(() => _service.FileAsync(Order, Ct));
-        Assert.IsType<FilingOutcome.Filed>(await _service.FileAsync(Order, Ct));
+        await Assert.ThrowsAsync<PortalUnavailableException>(() => _service.FileAsync(Order, "", Ct));
+        Assert.IsType<FilingOutcome.Filed>(await _service.FileAsync(Order, "", Ct));
     }
 
     [Fact]
@@ -216,11 +216,11 @@ public sealed class ServiceTests : IAsyncLifetime
         await PlaceAsync();
         await SignInAsync();
         _portal.Fault("changed_layout", "/block-3", field: "303.1.a");
-        var changed = await Assert.ThrowsAsync<NonRetryableException>(() => _service.FileAsync(Order, Ct));
+        var changed = await Assert.ThrowsAsync<NonRetryableException>(() => _service.FileAsync(Order, "", Ct));
         Assert.Contains("303.1.a", changed.Message, StringComparison.Ordinal);
         Assert.Contains("303.1.a", _todos.Open["usac-page-changed"], StringComparison.Ordinal);
 
-        Assert.IsType<FilingOutcome.Filed>(await _service.FileAsync(Order, Ct));
+        Assert.IsType<FilingOutcome.Filed>(await _service.FileAsync(Order, "", Ct));
         Assert.Equal(1, _portal.Usac.CountFilings(Order));
         Assert.Empty(_todos.Open);
     }
@@ -231,7 +231,7 @@ public sealed class ServiceTests : IAsyncLifetime
         await PlaceAsync();
         await SignInAsync();
         await _database.RunAsync("UPDATE compliance_orders SET payment_status = 'refunded'", Ct);
-        Assert.IsType<FilingOutcome.Stopped>(await _service.FileAsync(Order, Ct));
+        Assert.IsType<FilingOutcome.Stopped>(await _service.FileAsync(Order, "", Ct));
         Assert.Empty(_portal.Usac.Log.Read());
     }
 
@@ -241,13 +241,13 @@ public sealed class ServiceTests : IAsyncLifetime
         await PlaceAsync();
         await SignInAsync();
         // The first run dies after the portal took the form: its ledger is lost with it, and so is what it had not committed.
-        Assert.IsType<FilingOutcome.Filed>(await _service.FileAsync(Order, Ct));
+        Assert.IsType<FilingOutcome.Filed>(await _service.FileAsync(Order, "", Ct));
         var second = new Form499AService(
             _orders, _database, _todos, _sessions, _portal.Portal(), _evidence, _authorizations, new LedgerInMemory(), _store, _portal.Options, TimeProvider.System, _log);
-        var filed = Assert.IsType<FilingOutcome.Filed>(await second.FileAsync(Order, Ct));
+        var filed = Assert.IsType<FilingOutcome.Filed>(await second.FileAsync(Order, "", Ct));
         Assert.True(filed.Reconciled);
-        await second.KeepEvidenceAsync(Order, filed.Form, "v1", "i1", Ct);
-        await second.KeepEvidenceAsync(Order, filed.Form, "v1", "i1", Ct);
+        await second.KeepEvidenceAsync(Order, "", filed.Form, "v1", "i1", Ct);
+        await second.KeepEvidenceAsync(Order, "", filed.Form, "v1", "i1", Ct);
 
         Assert.Equal(1, _portal.Usac.CountFilings(Order));
         Assert.True((await new EvidenceVerifier(_store, _database, _portal.Options).VerifyAsync(Order, Ct)).IsGood);
