@@ -46,14 +46,49 @@ public static class JsonBody
 
         try
         {
-            return JsonNode.Parse(buffer.GetBuffer().AsSpan(0, (int)buffer.Length), documentOptions: Strict) is JsonObject body
-                ? (new Fields(body), null)
-                : (null, Problems.Of(StatusCodes.Status400BadRequest, "Expected a JSON object."));
+            if (JsonNode.Parse(buffer.GetBuffer().AsSpan(0, (int)buffer.Length), documentOptions: Strict) is not JsonObject body)
+                return (null, Problems.Of(StatusCodes.Status400BadRequest, "Expected a JSON object."));
+            return WhereNoText(body, "") is { } where
+                ? (null, Problems.OfFields(new Dictionary<string, string[]> { [where] = ["Expected text that is Unicode and holds no NUL character."] }))
+                : (new Fields(body), null);
         }
         catch (JsonException e)
         {
             return (null, Problems.Of(StatusCodes.Status400BadRequest,
                 string.Create(CultureInfo.InvariantCulture, $"The body is not valid JSON (line {e.LineNumber + 1}, byte {e.BytePositionInLine}).")));
+        }
+    }
+
+    // Half surrogate pairs, broken UTF-8 and NULs pass the parser, and no database takes them.
+    private static string? WhereNoText(JsonNode? node, string path)
+    {
+        switch (node)
+        {
+            case JsonObject fields:
+                foreach (var (name, value) in fields)
+                {
+                    var inner = path.Length == 0 ? name : $"{path}.{name}";
+                    if (name.Contains('\0', StringComparison.Ordinal)) return inner.Replace("\0", "\\u0000", StringComparison.Ordinal);
+                    if (WhereNoText(value, inner) is { } where) return where;
+                }
+
+                return null;
+            case JsonArray items:
+                for (var i = 0; i < items.Count; i++)
+                    if (WhereNoText(items[i], string.Create(CultureInfo.InvariantCulture, $"{path}[{i}]")) is { } where) return where;
+                return null;
+            case JsonValue value when value.GetValueKind() == JsonValueKind.String:
+                try
+                {
+                    return value.GetValue<string>().Contains('\0', StringComparison.Ordinal) ? path : null;
+                }
+                catch (InvalidOperationException)
+                {
+                    return path;
+                }
+
+            default:
+                return null;
         }
     }
 

@@ -215,6 +215,19 @@ public abstract class FulfilmentContract(OrderServer server)
         }
     }
 
+    [Theory]
+    [InlineData("""{"note":"a\u0000b"}""", "intake_data.note")]
+    [InlineData("""{"notes":["good","\ud800"]}""", "intake_data.notes[1]")]
+    public async Task Text_that_no_database_takes_is_named(string intake, string field)
+    {
+        var number = OrderServer.NewNumber();
+        var body = OrderServer.Order(number).ToJsonString().Replace("\"intake_data\":{}", "\"intake_data\":" + intake, StringComparison.Ordinal);
+        using var content = new StringContent(body, Encoding.UTF8, "application/json");
+        using var answer = await Doors.SendAsync(server, "/api/v1/orders", content, ("X-Webhook-Secret", server.Settings["WEBHOOK_SECRET"]));
+        Assert.Equal(field, Assert.Single((await Api.ProblemAsync(answer, 400, Ct)).GetProperty("errors").EnumerateObject()).Name);
+        Assert.Equal(0, await server.CountAsync("SELECT COUNT(*) FROM compliance_orders WHERE order_number = @o", ("o", number)));
+    }
+
     [Fact]
     public async Task A_service_without_a_workflow_becomes_a_ToDo_in_the_shape_of_the_original()
     {
