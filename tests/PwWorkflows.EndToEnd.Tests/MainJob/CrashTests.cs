@@ -13,8 +13,6 @@ public abstract partial class CrashTests(PostgresFixture? postgres, string side)
     // An instance that three nodes have died under is parked at the fourth death; so many lives may pass before an order must be done.
     private const int LivesBetweenChecks = 3;
 
-    private sealed record Death(string Order, int Commit, string What);
-
     [Fact]
     public async Task Killed_at_each_commit_and_started_again_every_order_is_filed_once_and_mailed_once()
     {
@@ -31,7 +29,7 @@ public abstract partial class CrashTests(PostgresFixture? postgres, string side)
         // The orders are placed before the commits are counted: what counts is what the event sets going.
         var events = new List<string>();
         for (var n = 1; n <= commits; n++) events.Add(await PrepareAsync(scene, Number(n), ct));
-        var deaths = new List<Death>();
+        var deaths = new List<string>();
         for (var n = 1; n <= commits; n++)
         {
             var order = Number(n);
@@ -44,25 +42,28 @@ public abstract partial class CrashTests(PostgresFixture? postgres, string side)
                 async () => server.HasEnded || Scene.Text(await TryShowAsync(scene, order, ct), "fulfillment_status") == "completed",
                 () => $"the server is killed at commit {n}:\n{server.Log}", ct);
             // A slow machine renews a lease now and then, which is a commit more in one run than in another.
-            if (server.HasEnded) deaths.Add(new(order, n, Commits(server)[^1]));
+            if (server.HasEnded) deaths.Add(order);
             else Assert.True(Commits(server).Count < n, $"The server lives on after commit {n}:\n{server.Log}");
         }
 
         await scene.RestartAsync(ct);
         for (var n = 1; n <= commits; n++) await scene.CompletedAsync(Number(n), ct);
         Assert.True(deaths.Count >= commits - 2, $"{deaths.Count} deaths at {commits} commits");
-        foreach (var death in deaths)
+        var copies = 0;
+        foreach (var order in deaths)
         {
-            var confirmation = await scene.AssertServedOnceAsync(death.Order, ct);
+            var confirmation = await scene.AssertServedOnceAsync(order, ct);
             var mails = await scene.FiledMailsAsync(confirmation, ct);
             Assert.Single(mails.Select(m => m.MessageId).Distinct());
-            // A relay can't be asked: only a death between the hand-over of the mail and its note sends a copy, and that says so.
+            // A relay can't be asked: a death between the hand-over of a mail and its note sends a copy, and that says so.
             if (mails.Count == 1) continue;
-            Assert.Contains("INTO mails", death.What, StringComparison.Ordinal);
             Assert.Equal(2, mails.Count);
             Assert.Single(mails, m => m.Headers.ContainsKey("X-PW-Possible-Repeat"));
+            copies++;
         }
 
+        // One death is meant to be there; the next orders' deaths may happen to be.
+        Assert.InRange(copies, 0, LivesBetweenChecks);
         await scene.VerifyEvidenceAsync(ct);
     }
 
