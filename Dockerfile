@@ -1,4 +1,9 @@
 # Builds the server into an image that runs as nobody special, with the browser that files the forms.
+FROM node:22-slim AS studio
+WORKDIR /studio
+COPY src/PwWorkflows.Server/package.json src/PwWorkflows.Server/package-lock.json ./
+RUN npm ci --no-audit --no-fund
+
 FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build
 WORKDIR /source
 COPY Directory.Build.props Directory.Packages.props global.json .editorconfig .env.sandbox ./
@@ -9,6 +14,7 @@ RUN dotnet restore src/PwWorkflows.Server
 COPY src src
 COPY workflows workflows
 COPY portals portals
+COPY --from=studio /studio/node_modules src/PwWorkflows.Server/node_modules
 RUN dotnet publish src/PwWorkflows.Server -c Release --no-restore -o /app
 
 FROM mcr.microsoft.com/dotnet/aspnet:10.0 AS runtime

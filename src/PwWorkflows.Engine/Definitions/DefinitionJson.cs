@@ -71,6 +71,39 @@ internal static class DefinitionJson
     }
 
     /// <summary>
+    /// What a definition does, in one form: without what the server manages, without layout, without what says nothing (nulls, empty custom properties), activities of flowcharts in the order of their ids.
+    /// Two definitions with equal meanings run alike.
+    /// </summary>
+    public static JsonNode Meaning(JsonObject definition)
+    {
+        var meaning = (JsonObject)definition.DeepClone();
+        foreach (var name in (string[])[.. ServerManaged, "toolVersion"]) meaning.Remove(name);
+        return Simplify(meaning);
+    }
+
+    private static JsonNode Simplify(JsonNode node)
+    {
+        if (node is JsonArray array) return new JsonArray([.. array.Select(item => item is null ? null : Simplify(item))]);
+        if (node is not JsonObject o) return node.DeepClone();
+        var result = new JsonObject();
+        // The designer writes an input that it has not touched as it read it, others with a null in every place.
+        foreach (var (name, value) in o)
+        {
+            if (value is null || LayoutOnly.Contains(name)) continue;
+            var simple = Simplify(value);
+            // A definition without something and one with an empty something mean the same; only a literal's value may be meant to be empty.
+            if (simple is JsonObject { Count: 0 } or JsonArray { Count: 0 } && name != "value") continue;
+            result[name] = simple;
+        }
+        if (Text(result, "type") == "Elsa.Flowchart" && result["activities"] is JsonArray activities)
+            result["activities"] = new JsonArray([.. activities.OfType<JsonObject>().OrderBy(a => Text(a, "id"), StringComparer.Ordinal).Select(a => a.DeepClone())]);
+        return result;
+    }
+
+    // nodeId follows from the place; VariableTestValues are the designer's own.
+    private static readonly HashSet<string> LayoutOnly = new(["designer", "vertices", "nodeId", "VariableTestValues"], StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>
     /// Makes a definition ready to be stored: an empty sequence where the root is missing, the originals of not-found activities and the connections that leave them put back,
     /// ids for activities that have none, node ids by place, and the version of each workflow that is used as an activity. True when that changed anything.
     /// </summary>

@@ -70,21 +70,24 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
 
     /// <summary>
     /// Saves a draft: into the newest version, or as a new version when the newest is published. An unknown or missing definition id makes version 1 (of a new definition).
-    /// A draft may be invalid in every way but one: it must be a JSON object. The same content again changes nothing.
+    /// A draft may be invalid in every way but one: it must be a JSON object. The same content again changes nothing; a change of layout alone goes into the newest version even when that is published.
     /// </summary>
     /// <param name="json">The definition.</param>
     /// <param name="user">Who saves, null for the system.</param>
     /// <param name="ct">Stops it.</param>
+    /// <param name="guard">Looks at the stored versions in the turn in which the change is made; an exception of it stops the change.</param>
     /// <returns>The newest version.</returns>
     /// <exception cref="DefinitionInvalidException">The text is no JSON object.</exception>
-    public async Task<DefinitionRow> SaveDraftAsync(string json, string? user, CancellationToken ct)
+    public async Task<DefinitionRow> SaveDraftAsync(string json, string? user, CancellationToken ct, Func<IReadOnlyList<DefinitionRow>, Task>? guard = null)
     {
         await catalog.RefreshAsync(ct);
         var given = new Given(json, registry, writer);
         return await ChangeAsync(async () =>
         {
             var versions = await store.GetDefinitionsAsync(given.DefinitionId, ct);
+            if (guard is not null) await guard(versions);
             if (versions.FirstOrDefault(v => v.IsLatest) is { } latest && given.SameAs(latest.Content)) return (null, latest);
+            if (Layout(given, versions, user) is { } moved) return (new DefinitionChange { Save = [moved] }, moved);
             var (rows, row) = Draft(given, versions, await IsLatestUsedAsync(versions, ct), user);
             return (new DefinitionChange { Save = rows }, row);
         }, ct);
@@ -98,15 +101,18 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
     /// <param name="sourceFile">The file it comes from, or null.</param>
     /// <param name="user">Who publishes, null for the system.</param>
     /// <param name="ct">Stops it.</param>
+    /// <param name="guard">As for <see cref="SaveDraftAsync"/>.</param>
     /// <exception cref="DefinitionInvalidException">All that is wrong with it; nothing was stored.</exception>
-    public async Task<DefinitionRow> PublishAsync(string json, string? sourceFile, string? user, CancellationToken ct)
+    public async Task<DefinitionRow> PublishAsync(string json, string? sourceFile, string? user, CancellationToken ct, Func<IReadOnlyList<DefinitionRow>, Task>? guard = null)
     {
         await catalog.RefreshAsync(ct);
         var given = new Given(json, registry, writer);
         return await ChangeAsync(async () =>
         {
             var versions = await store.GetDefinitionsAsync(given.DefinitionId, ct);
+            if (guard is not null) await guard(versions);
             if (versions.FirstOrDefault(v => v.IsPublished) is { } published && (sourceFile is not null ? given.SameFileAs(published.Content) : published.IsLatest && given.SameAs(published.Content))) return (null, published);
+            if (sourceFile is null && Layout(given, versions, user) is { } moved) return (new DefinitionChange { Save = [moved] }, moved);
             List<DefinitionRow> rows;
             DefinitionRow row;
             if (sourceFile is null)
@@ -253,6 +259,10 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
     private async Task<bool> IsLatestUsedAsync(IReadOnlyList<DefinitionRow> versions, CancellationToken ct) =>
         versions.FirstOrDefault(v => v.IsLatest) is { } latest && registry.Workflows.FindVersion(latest.Id) is not null && await store.IsNamedInContentAsync(latest.Id, latest.DefinitionId, ct);
 
+    /// <summary>The published newest version with the given layout, when nothing else is different. Nothing that is derived from it changes.</summary>
+    private static DefinitionRow? Layout(Given given, IReadOnlyList<DefinitionRow> versions, string? user) =>
+        versions.FirstOrDefault(v => v is { IsLatest: true, IsPublished: true }) is { } latest && given.MeansTheSameAs(latest.Content) ? latest with { Content = given.Content, ContentHash = given.ContentHash, CreatedBy = user } : null;
+
     /// <summary>The rows that saving a draft changes, and the draft.</summary>
     private (List<DefinitionRow> Rows, DefinitionRow Draft) Draft(Given given, IReadOnlyList<DefinitionRow> versions, bool latestIsUsed, string? user)
     {
@@ -348,6 +358,10 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
             return DefinitionJson.Same(_definition, DefinitionJson.Parse(stored.ToJsonString(DefinitionJson.Compact)));
         }
 
+        /// <summary>Whether only the layout is different, or what says nothing.</summary>
+        public bool MeansTheSameAs(string content) =>
+            JsonNode.DeepEquals(DefinitionJson.Meaning(DefinitionJson.Parse(_file)), DefinitionJson.Meaning(DefinitionJson.Parse(_writer.Export(content))));
+
         /// <summary>Whether it is the same file as a stored version would be.</summary>
         public bool SameFileAs(string content) => _file == _writer.Export(content);
 
@@ -376,7 +390,8 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
         }
     }
 
-    private static string Hash(string json) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(json)));
+    /// <summary>Hash of definition JSON as it is stored.</summary>
+    internal static string Hash(string json) => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(json)));
 
     private (Elsa.Workflows.Activities.Workflow Workflow, List<DefinitionProblem> Problems) ReadAndCheck(string content)
     {

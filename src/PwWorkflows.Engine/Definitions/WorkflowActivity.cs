@@ -31,6 +31,9 @@ public sealed class UsableWorkflows
     /// <summary>The published ones, by definition id. Their activity type is <see cref="TypeNameOf"/>.</summary>
     public IEnumerable<DefinitionRow> Published => _published.Values.OrderBy(r => r.DefinitionId, StringComparer.Ordinal);
 
+    /// <summary>All versions that definitions may name.</summary>
+    internal IEnumerable<DefinitionRow> All => _byVersionId.Values.OrderBy(r => r.DefinitionId, StringComparer.Ordinal).ThenBy(r => r.Version);
+
     /// <summary>Type of the activity that a workflow is used by: its name with each word capitalized and everything else than letters and digits taken out, such as <c>OrderIntake</c>.</summary>
     public static string TypeNameOf(DefinitionRow row)
     {

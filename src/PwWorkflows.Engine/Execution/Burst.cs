@@ -86,6 +86,9 @@ namespace PwWorkflows.Engine.Execution
             r.Attempt = c.Attempt;
         }
 
+        /// <summary>The last execution of an activity in this burst, or null.</summary>
+        public ActivityRecord? Seen(string activityId) => _records.FindLast(r => r.Node.Activity.Id == activityId);
+
         /// <summary>The segment of this burst, and a fresh start.</summary>
         public JournalSegment? TakeSegment(DateTimeOffset now, StateSerializer serializer)
         {

@@ -47,4 +47,7 @@ public sealed class EngineOptions
 
     /// <summary>How flowcharts join unless a run says otherwise. Default: counter-based, as the library's.</summary>
     public FlowchartExecutionMode FlowchartMode { get; set; } = FlowchartExecutionMode.CounterBased;
+
+    /// <summary>How long every saved state of a definition is kept, so that it can be looked at and restored. Default: 30 days.</summary>
+    public TimeSpan RevisionRetention { get; set; } = TimeSpan.FromDays(30);
 }

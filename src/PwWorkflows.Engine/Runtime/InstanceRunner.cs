@@ -162,6 +162,13 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
             return Task.FromResult(true);
         }, ct));
 
+    /// <summary>Restores a state without running it; throws when it does not fit the definition.</summary>
+    public async Task CheckAsync(CompiledWorkflow compiled, InstanceRow row, CancellationToken ct)
+    {
+        await using var scope = _scopes.CreateAsyncScope();
+        _runner.Load(compiled, scope.ServiceProvider, row, ct);
+    }
+
     /// <summary>Goes on with an instance whose node died, or parks it after too many deaths.</summary>
     public Task<RunOutcome?> RecoverAsync(InstanceRow row, Lease lease, int takeovers, CancellationToken ct) =>
         CountedAsync(async () =>

@@ -63,6 +63,10 @@ internal sealed class RetentionWorker(IEngineStore store, EngineOptions options,
         if (options.Retention is { } otherwise) deleted += await DeleteAsync(null, own.Keys, otherwise, ct);
         if (deleted > 0) logger.LogInformation("Deleted {Count} ended instances whose time was over", deleted);
 
+        int revisions;
+        do revisions = await store.DeleteRevisionsAsync(time.GetUtcNow() - options.RevisionRetention, options.RetentionBatch, ct);
+        while (revisions == options.RetentionBatch);
+
         // What nothing uses now may still be started by a node that has read the definition a moment ago: it goes when it was unused at the look before as well.
         var unused = await store.FindUnusedContentsAsync(ContentBatch, ct);
         await store.DeleteContentsAsync([.. unused.Where(_unused.Contains)], ct);

@@ -229,20 +229,30 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
     public async Task<InstanceRow?> GetInstanceAsync(string id, CancellationToken ct) =>
         (await QueryAsync(SelectInstance + " WHERE i.id = $1", [id], MapInstance, hot: true, ct).ConfigureAwait(false)).FirstOrDefault();
 
-    public async Task<(IReadOnlyList<InstanceRow> Items, long Total)> ListInstancesAsync(InstanceFilter filter, int skip, int take, CancellationToken ct)
+    public async Task<(IReadOnlyList<InstanceRow> Items, long Total)> ListInstancesAsync(
+        InstanceFilter filter, int skip, int take, CancellationToken ct, InstanceOrder order = InstanceOrder.Created, bool descending = true)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(skip);
         ArgumentOutOfRangeException.ThrowIfNegative(take);
         var (where, args) = Where(filter);
         var limits = string.Create(CultureInfo.InvariantCulture, $" LIMIT {take} OFFSET {skip}");
+        var by = string.Create(CultureInfo.InvariantCulture, $" ORDER BY {OrderColumn(order)} {(descending ? "DESC" : "ASC")}{(order == InstanceOrder.Created ? "" : " NULLS LAST")}, i.id {(descending ? "DESC" : "ASC")}");
         // The inner select finds the page in the index alone; only the rows of the page are fetched.
         var items = await QueryAsync(
-            "SELECT " + InstanceColumns + " FROM (SELECT i.id AS page_id FROM workflow_instances i" + where + " ORDER BY i.created_at DESC, i.id DESC" + limits +
-            ") p JOIN workflow_instances i ON i.id = p.page_id ORDER BY i.created_at DESC, i.id DESC",
+            "SELECT " + InstanceColumns + " FROM (SELECT i.id AS page_id FROM workflow_instances i" + where + by + limits +
+            ") p JOIN workflow_instances i ON i.id = p.page_id" + by,
             args, MapInstanceHead, hot: false, ct).ConfigureAwait(false);
         if (skip == 0 && items.Count < take) return (items, items.Count);
         return (items, await TotalAsync(where, args, ct).ConfigureAwait(false));
     }
+
+    private static string OrderColumn(InstanceOrder order) => order switch
+    {
+        InstanceOrder.Updated => "i.updated_at",
+        InstanceOrder.Finished => "i.finished_at",
+        InstanceOrder.Name => "i.name",
+        _ => "i.created_at",
+    };
 
     // Counting many rows takes long on any database, and a listing does not need the last digit: large counts are kept for a minute.
     private async Task<long> TotalAsync(string where, object?[] args, CancellationToken ct)
@@ -297,6 +307,22 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
             // As literals, so that the partial index of the unfinished ones can be used.
             conditions.Add(statuses.Count == 0 ? "1 = 0" : "i.status IN (" + string.Join(", ", statuses.Distinct().Select(s => "'" + StoreText.Of(s) + "'")) + ")");
             if (!statuses.Contains(InstanceStatus.Finished)) conditions.Add("i.status <> 'Finished'");
+        }
+
+        if (filter.Version is { } version) conditions.Add("i.version = " + Next(version));
+        foreach (var time in filter.Times ?? [])
+        {
+            var column = time.Time switch { InstanceTime.Updated => "i.updated_at", InstanceTime.Finished => "i.finished_at", _ => "i.created_at" };
+            var comparison = time.Comparison switch
+            {
+                TimeComparison.IsNot => "<>",
+                TimeComparison.LessThan => "<",
+                TimeComparison.GreaterThan => ">",
+                TimeComparison.LessThanOrEqual => "<=",
+                TimeComparison.GreaterThanOrEqual => ">=",
+                _ => "=",
+            };
+            conditions.Add($"{column} {comparison} {Next(time.At)}");
         }
 
         if (filter.CorrelationId is { } correlation) conditions.Add("i.correlation_id = " + Next(correlation));
@@ -377,13 +403,14 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
     }
 
     private const string Unused =
-        "NOT EXISTS (SELECT 1 FROM workflow_definitions d WHERE d.content_hash = c.hash) AND c.hash NOT IN (SELECT i.content_hash FROM workflow_instances i)";
+        "NOT EXISTS (SELECT 1 FROM workflow_definitions d WHERE d.content_hash = c.hash) AND NOT EXISTS (SELECT 1 FROM workflow_definition_revisions r WHERE r.content_hash = c.hash) AND c.hash NOT IN (SELECT i.content_hash FROM workflow_instances i)";
 
     public async Task<IReadOnlyList<string>> FindUnusedContentsAsync(int max, CancellationToken ct)
     {
         // Instances have no index on the hash, so they are looked through only when there is something without a version.
         var orphans = await QueryAsync(
-            "SELECT 1 FROM workflow_contents c WHERE NOT EXISTS (SELECT 1 FROM workflow_definitions d WHERE d.content_hash = c.hash) LIMIT 1", [], static _ => true, hot: false, ct).ConfigureAwait(false);
+            "SELECT 1 FROM workflow_contents c WHERE NOT EXISTS (SELECT 1 FROM workflow_definitions d WHERE d.content_hash = c.hash) " +
+            "AND NOT EXISTS (SELECT 1 FROM workflow_definition_revisions r WHERE r.content_hash = c.hash) LIMIT 1", [], static _ => true, hot: false, ct).ConfigureAwait(false);
         if (orphans.Count == 0) return [];
         return await QueryAsync("SELECT c.hash FROM workflow_contents c WHERE " + Unused + " ORDER BY c.hash LIMIT $1", [max], static r => r.GetString(0), hot: false, ct).ConfigureAwait(false);
     }
@@ -488,6 +515,8 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
     private async Task SaveAsync(DbConnection c, DbTransaction t, DefinitionRow row, CancellationToken ct)
     {
         await ExecuteAsync(c, t, "INSERT INTO workflow_contents (hash, content) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING", [row.ContentHash, row.Content], ct).ConfigureAwait(false);
+        await using (var stored = Command(c, t, "SELECT content_hash FROM workflow_definitions WHERE id = $1", [row.Id]))
+            if (await stored.ExecuteScalarAsync(ct).ConfigureAwait(false) as string != row.ContentHash) await AddRevisionAsync(c, t, row, accepted: true, ct).ConfigureAwait(false);
         await ExecuteAsync(
             c, t,
             "INSERT INTO workflow_definitions (id, definition_id, version, name, description, is_latest, is_published, content_hash, source_file, source_hash, created_at, created_by) " +
@@ -497,6 +526,45 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
             [row.Id, row.DefinitionId, row.Version, row.Name, row.Description, row.IsLatest, row.IsPublished, row.ContentHash, row.SourceFile, row.SourceHash, row.CreatedAt, row.CreatedBy],
             ct).ConfigureAwait(false);
     }
+
+    private async Task<long> AddRevisionAsync(DbConnection c, DbTransaction t, DefinitionRow row, bool accepted, CancellationToken ct)
+    {
+        await using var insert = Command(
+            c, t,
+            "INSERT INTO workflow_definition_revisions (definition_id, definition_version_id, version, name, description, content_hash, accepted, saved_at, saved_by) " +
+            "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
+            [row.DefinitionId, row.Id, row.Version, row.Name, row.Description, row.ContentHash, accepted, Time.GetUtcNow(), row.CreatedBy]);
+        return (long)(await insert.ExecuteScalarAsync(ct).ConfigureAwait(false))!;
+    }
+
+    private const string RevisionColumns = "r.id, r.definition_id, r.definition_version_id, r.version, r.name, r.description, r.content_hash, r.accepted, r.saved_at, r.saved_by";
+
+    public async Task<IReadOnlyList<DefinitionRevision>> ListRevisionsAsync(string definitionId, int skip, int take, CancellationToken ct) =>
+        await QueryAsync(
+            "SELECT " + RevisionColumns + " FROM workflow_definition_revisions r WHERE r.definition_id = $1 ORDER BY r.id DESC LIMIT $2 OFFSET $3", [definitionId, take, skip],
+            r => MapRevision(r, ""), hot: false, ct).ConfigureAwait(false);
+
+    public async Task<DefinitionRevision?> GetRevisionAsync(string definitionId, long id, CancellationToken ct) =>
+        (await QueryAsync(
+            "SELECT " + RevisionColumns + ", c.content FROM workflow_definition_revisions r JOIN workflow_contents c ON c.hash = r.content_hash WHERE r.id = $1 AND r.definition_id = $2", [id, definitionId],
+            r => MapRevision(r, r.GetString(10)), hot: false, ct).ConfigureAwait(false)).FirstOrDefault();
+
+    public async Task<long> AddRefusedRevisionAsync(DefinitionRow row, CancellationToken ct) =>
+        await Database.WriteAsync(
+            async (c, t, token) =>
+            {
+                await ExecuteAsync(c, t, "INSERT INTO workflow_contents (hash, content) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING", [row.ContentHash, row.Content], token).ConfigureAwait(false);
+                return await AddRevisionAsync(c, t, row, accepted: false, token).ConfigureAwait(false);
+            }, ct).ConfigureAwait(false);
+
+    public async Task<int> DeleteRevisionsAsync(DateTimeOffset before, int max, CancellationToken ct) =>
+        await Database.WriteAsync(
+            (c, t, token) => ExecuteAsync(
+                c, t, "DELETE FROM workflow_definition_revisions WHERE id IN (SELECT r.id FROM workflow_definition_revisions r WHERE r.saved_at < $1 ORDER BY r.saved_at LIMIT $2)", [before, max], token),
+            ct).ConfigureAwait(false);
+
+    private DefinitionRevision MapRevision(DbDataReader r, string content) =>
+        new(r.GetInt64(0), r.GetString(1), r.GetString(2), r.GetInt32(3), Text(r, 4), Text(r, 5), r.GetString(6), content, r.GetBoolean(7), ReadTime(r, 8), Text(r, 9));
 
     public async Task<IReadOnlyList<DefinitionRow>> GetDefinitionsAsync(string? definitionId, CancellationToken ct) => definitionId is null
         ? await QueryAsync(SelectDefinition + " ORDER BY d.definition_id, d.version DESC", [], MapDefinition, hot: false, ct).ConfigureAwait(false)

@@ -164,6 +164,25 @@ public sealed record DefinitionRow(
     string Id, string DefinitionId, int Version, string? Name, string? Description, bool IsLatest, bool IsPublished,
     string ContentHash, string Content, string? SourceFile, string? SourceHash, DateTimeOffset CreatedAt, string? CreatedBy);
 
+/// <summary>One saved state of a definition. Versions have the last of them only.</summary>
+/// <param name="Id">Number of the save; a later one is higher.</param>
+/// <param name="DefinitionId">Definition over all versions.</param>
+/// <param name="DefinitionVersionId">The version it was saved into.</param>
+/// <param name="Version">Number of that version.</param>
+/// <param name="Name">Display name.</param>
+/// <param name="Description">Text or null.</param>
+/// <param name="ContentHash">SHA-256 of the content.</param>
+/// <param name="Content">The definition JSON; empty in lists.</param>
+/// <param name="Accepted">False when it was refused, because somebody else had saved meanwhile.</param>
+/// <param name="SavedAt">When (UTC).</param>
+/// <param name="SavedBy">Who saved it, null for the system.</param>
+public sealed record DefinitionRevision(
+    long Id, string DefinitionId, string DefinitionVersionId, int Version, string? Name, string? Description, string ContentHash, string Content, bool Accepted, DateTimeOffset SavedAt, string? SavedBy)
+{
+    /// <summary>As a version that is not stored.</summary>
+    public DefinitionRow AsDefinition() => new(DefinitionVersionId, DefinitionId, Version, Name, Description, false, false, ContentHash, Content, null, null, SavedAt, SavedBy);
+}
+
 /// <summary>A trigger of a published version.</summary>
 /// <param name="Id">Trigger id.</param>
 /// <param name="DefinitionId">Definition over all versions.</param>
@@ -195,7 +214,48 @@ public sealed class DefinitionChange
 /// <summary>Narrowing of an instance listing; all given conditions must hold.</summary>
 public sealed record InstanceFilter(
     IReadOnlyCollection<string>? Ids = null, IReadOnlyCollection<string>? DefinitionIds = null, IReadOnlyCollection<string>? DefinitionVersionIds = null,
-    IReadOnlyCollection<InstanceStatus>? Statuses = null, string? CorrelationId = null, string? ParentInstanceId = null, bool? HasIncidents = null, string? SearchTerm = null);
+    IReadOnlyCollection<InstanceStatus>? Statuses = null, string? CorrelationId = null, string? ParentInstanceId = null, bool? HasIncidents = null, string? SearchTerm = null,
+    int? Version = null, IReadOnlyCollection<InstanceTimeCondition>? Times = null);
+
+/// <summary>A time of an instance.</summary>
+public enum InstanceTime
+{
+    /// <summary>When it was made.</summary>
+    Created,
+    /// <summary>When it was last committed.</summary>
+    Updated,
+    /// <summary>When it ended.</summary>
+    Finished,
+}
+
+/// <summary>How a time is compared.</summary>
+public enum TimeComparison
+{
+#pragma warning disable CS1591 // the names say it
+    Is,
+    IsNot,
+    LessThan,
+    GreaterThan,
+    LessThanOrEqual,
+    GreaterThanOrEqual,
+#pragma warning restore CS1591
+}
+
+/// <summary>A condition on a time of an instance.</summary>
+public sealed record InstanceTimeCondition(InstanceTime Time, TimeComparison Comparison, DateTimeOffset At);
+
+/// <summary>What a listing of instances is ordered by; those alike by id.</summary>
+public enum InstanceOrder
+{
+    /// <summary>When it was made; needs no sorting.</summary>
+    Created,
+    /// <summary>When it was last committed.</summary>
+    Updated,
+    /// <summary>When it ended; those that live come last in either direction.</summary>
+    Finished,
+    /// <summary>Its name.</summary>
+    Name,
+}
 
 /// <summary>
 /// The engine's database. One implementation per database, same behaviour (one test suite runs on both).
@@ -259,8 +319,8 @@ public interface IEngineStore : IAsyncDisposable
     /// <summary>Loads one instance, null when there is none.</summary>
     Task<InstanceRow?> GetInstanceAsync(string id, CancellationToken ct);
 
-    /// <summary>Lists instances newest first (by created_at, id) without their state (empty <see cref="InstanceRow.State"/>), with the total that matches (exact up to 10,000, then the planner's or a cached count).</summary>
-    Task<(IReadOnlyList<InstanceRow> Items, long Total)> ListInstancesAsync(InstanceFilter filter, int skip, int take, CancellationToken ct);
+    /// <summary>Lists instances newest first (by created_at, id), or in another order, without their state (empty <see cref="InstanceRow.State"/>), with the total that matches (exact up to 10,000, then the planner's or a cached count).</summary>
+    Task<(IReadOnlyList<InstanceRow> Items, long Total)> ListInstancesAsync(InstanceFilter filter, int skip, int take, CancellationToken ct, InstanceOrder order = InstanceOrder.Created, bool descending = true);
 
     /// <summary>Number of instances matching.</summary>
     Task<long> CountInstancesAsync(InstanceFilter filter, CancellationToken ct);
@@ -312,6 +372,18 @@ public interface IEngineStore : IAsyncDisposable
 
     /// <summary>The content pinned by instances, by hash, also when the version row has been deleted since; null when unknown.</summary>
     Task<string?> GetContentAsync(string contentHash, CancellationToken ct);
+
+    /// <summary>What was saved of a definition, newest first, without the content. Every change of a version's content is there until <see cref="DeleteRevisionsAsync"/> takes it, also when the definition has been deleted since.</summary>
+    Task<IReadOnlyList<DefinitionRevision>> ListRevisionsAsync(string definitionId, int skip, int take, CancellationToken ct);
+
+    /// <summary>One saved state with its content, or null.</summary>
+    Task<DefinitionRevision?> GetRevisionAsync(string definitionId, long id, CancellationToken ct);
+
+    /// <summary>Keeps what could not be saved; returns its number.</summary>
+    Task<long> AddRefusedRevisionAsync(DefinitionRow row, CancellationToken ct);
+
+    /// <summary>Deletes up to <paramref name="max"/> revisions that were saved before a time; returns how many.</summary>
+    Task<int> DeleteRevisionsAsync(DateTimeOffset before, int max, CancellationToken ct);
 
     /// <summary>Triggers of all published versions.</summary>
     Task<IReadOnlyList<TriggerRow>> GetTriggersAsync(CancellationToken ct);

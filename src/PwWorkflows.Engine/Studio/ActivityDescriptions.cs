@@ -6,6 +6,7 @@ using Elsa.Workflows.Models;
 using Elsa.Workflows.UIHints;
 using PwWorkflows.Engine.Definitions;
 using PwWorkflows.Engine.Execution;
+using PwWorkflows.Engine.Storage;
 
 namespace PwWorkflows.Engine.Studio;
 
@@ -23,7 +24,7 @@ internal sealed record ActivityView(
     bool IsContainer, bool IsBrowsable, bool IsStart, bool IsTerminal);
 
 /// <summary>Describes activities to the designer, from their classes and attributes alone.</summary>
-internal sealed class ActivityDescriptions(ActivityRegistry registry, IEnumerable<IPropertyUIHandler> handlers)
+internal sealed class ActivityDescriptions(ActivityRegistry registry, DefinitionReader reader, IEnumerable<IPropertyUIHandler> handlers)
 {
     /// <summary>Stands in the designer for an activity whose type this server does not have; it can't be run, so it has no class.</summary>
     private static readonly ActivityView NotFound = new(
@@ -38,6 +39,8 @@ internal sealed class ActivityDescriptions(ActivityRegistry registry, IEnumerabl
         var all = new List<ActivityView>();
         all.Add(NotFound);
         foreach (var c in registry.All.GroupBy(c => c.TypeName, StringComparer.Ordinal).Select(g => g.MaxBy(c => c.Version)!)) all.Add(await DescribeAsync(c, ct));
+        // Every version of a workflow used as an activity: the designer finds an activity only by its exact type and version.
+        all.AddRange(registry.Workflows.All.Select(Describe).OfType<ActivityView>().DistinctBy(v => (v.TypeName, v.Version)).Where(v => registry.Find(v.TypeName) is null));
         return all;
     }
 
@@ -65,6 +68,36 @@ internal sealed class ActivityDescriptions(ActivityRegistry registry, IEnumerabl
             d.Kind, c.ClrType.GetCustomAttribute<ActivityAttribute>(inherit: false)?.RunAsynchronously ?? false,
             [.. d.Ports.Select(p => new PortView(p.Name, p.DisplayName, p.Type, p.IsBrowsable ?? true))],
             new Dictionary<string, object>(d.CustomProperties) { ["Type"] = TypeName(d.ClrType) }, new Dictionary<string, object>(), d.IsContainer, d.IsBrowsable, d.IsStart, d.IsTerminal);
+    }
+
+    /// <summary>A workflow as an activity; null when it can't be read.</summary>
+    private ActivityView? Describe(DefinitionRow row)
+    {
+        Elsa.Workflows.Activities.Workflow workflow;
+        try
+        {
+            workflow = reader.Read(row.Content);
+        }
+        catch (DefinitionFormatException)
+        {
+            return null;
+        }
+        var published = registry.Workflows.FindPublished(row.DefinitionId) ?? row;
+        var name = UsableWorkflows.TypeNameOf(row);
+        return new ActivityView(
+            name, "WorkflowDefinitionActivity", "", name, row.Version, workflow.Options.ActivityCategory ?? "Workflows", row.Name ?? row.DefinitionId, row.Description,
+            [.. workflow.Inputs.Select(i => new InputView(
+                i.Name, TypeName(WorkflowDefinitionActivity.TypeOf(i)), i.DisplayName, i.Description, 0, true, true, true, true, i.UIHint is { Length: > 0 } hint ? hint : InputUIHints.SingleLine, i.Category, null, null, false, false, true, new Dictionary<string, object>()))],
+            [.. workflow.Outputs.Select(o => new OutputView(o.Name, TypeName(WorkflowDefinitionActivity.TypeOf(o)), o.DisplayName, o.Description, 0, true, true, true))],
+            ActivityKind.Action, false, [.. workflow.Outcomes.Select(o => new PortView(o, o, PortType.Flow, true))],
+            new Dictionary<string, object> { ["RootType"] = "WorkflowDefinitionActivity" },
+            new Dictionary<string, object>
+            {
+                ["workflowDefinitionId"] = row.DefinitionId,
+                ["workflowDefinitionVersionId"] = row.Id,
+                ["latestAvailablePublishedVersion"] = published.Version,
+                ["latestAvailablePublishedVersionId"] = published.Id,
+            }, false, row.IsPublished, false, false);
     }
 
     private async Task<IDictionary<string, object>> SpecificationsAsync(InputProperty input, object? context, CancellationToken ct)

@@ -23,7 +23,7 @@ internal static class DescriptorEndpoints
 
     private sealed record VariableType(string TypeName, string DisplayName, string Category, string Description);
 
-    private static readonly Feature[] Features = [Of("WorkflowManagement"), Of("WorkflowRuntime"), Of("WorkflowsApi"), Of("Http"), Of("Scheduling"), Of("JavaScript"), Of("Liquid")];
+    private static readonly Feature[] Features = [Of("WorkflowManagement"), Of("WorkflowRuntime"), Of("WorkflowsApi"), Of("Http"), Of("Scheduling"), Of("JavaScript"), Of("Liquid"), Of("RealTimeWorkflowUpdates")];
 
     // Shown first are those the designer treats specially; the others are offered as a choice.
     private static readonly ExpressionView[] Expressions =

@@ -22,6 +22,11 @@ public static class StudioApi
         services.AddScoped<IPropertyUIHandler, CronRunsHandler>();
         services.AddScoped<IPropertyUIHandler, TimeZoneChoices>();
         services.AddSingleton<ScriptTypes>();
+        services.AddSingleton<DefinitionModels>();
+        services.AddSingleton<DefinitionSaves>();
+        services.AddSingleton<InstanceCommands>();
+        services.AddSingleton<RunEndpoints.Starter>();
+        services.AddLiveUpdates();
         return services;
     }
 
@@ -40,6 +45,12 @@ public static class StudioApi
         api.MapGet("/package/version", static () => StudioJson.Ok(new { packageVersion = "3.8.2" })).AllowAnonymous();
         var guarded = api.MapGroup("").RequireAuthorization(policy => policy.AddAuthenticationSchemes([.. options.AuthenticationSchemes]).RequireAuthenticatedUser());
         DescriptorEndpoints.Map(guarded);
+        DefinitionEndpoints.Map(guarded);
+        RunEndpoints.Map(guarded);
+        InstanceEndpoints.Map(guarded);
+        routes.MapHub<WorkflowInstanceHub>(options.BasePath + "/hubs/workflow-instance", static o => o.CloseOnAuthenticationExpiration = true)
+            .RequireAuthorization(policy => policy.AddAuthenticationSchemes([.. options.AuthenticationSchemes]).RequireAuthenticatedUser())
+            .RequirePermission(StudioPermissions.ReadAll, StudioPermissions.ReadInstances);
         guarded.MapFallback("/{**path}", static () => Results.NotFound());
         return routes;
     }

@@ -27,11 +27,11 @@ internal static class StudioJson
     public static IResult Text(string json, int status = StatusCodes.Status200OK) => Results.Text(json, MediaType, statusCode: status);
 
     /// <summary>What is wrong with a request; Studio shows each text.</summary>
-    public static IResult Wrong(string field, params IEnumerable<string> messages) =>
+    public static IResult WrongField(string field, params IEnumerable<string> messages) =>
         Results.Json(new { statusCode = 400, message = "One or more errors occurred!", errors = new Dictionary<string, IEnumerable<string>> { [field] = messages } }, Options, "application/problem+json", StatusCodes.Status400BadRequest);
 
     /// <summary>What is wrong, as far as no field is to blame.</summary>
-    public static IResult Wrong(params IEnumerable<string> messages) => Wrong("generalErrors", messages);
+    public static IResult Wrong(params IEnumerable<string> messages) => WrongField("generalErrors", messages);
 
     /// <summary>Reads the body as a JSON object; an empty body is an empty object.</summary>
     /// <returns>The object, or what to answer instead.</returns>
@@ -43,15 +43,15 @@ internal static class StudioJson
         try
         {
             var node = JsonNode.Parse(buffer.GetBuffer().AsSpan(0, (int)buffer.Length), new JsonNodeOptions { PropertyNameCaseInsensitive = true });
-            return node is JsonObject o ? (o, null) : node is null ? ([], null) : ([], Wrong("serializerErrors", "Expected a JSON object."));
+            return node is JsonObject o ? (o, null) : node is null ? ([], null) : ([], WrongField("serializerErrors", "Expected a JSON object."));
         }
         catch (JsonException e)
         {
-            return ([], Wrong("serializerErrors", e.Message));
+            return ([], WrongField("serializerErrors", e.Message));
         }
         catch (ArgumentException)
         {
-            return ([], Wrong("serializerErrors", "A property is there twice."));
+            return ([], WrongField("serializerErrors", "A property is there twice."));
         }
     }
 

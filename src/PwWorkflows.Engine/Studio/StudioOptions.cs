@@ -8,7 +8,4 @@ public sealed class StudioOptions
 
     /// <summary>Authentication schemes of the host that callers may use; their principals carry claims of type <see cref="StudioPermissions.ClaimType"/> and a name. Empty: the host's default scheme.</summary>
     public IReadOnlyList<string> AuthenticationSchemes { get; set; } = [];
-
-    /// <summary>How long saved revisions of drafts are kept. Default: 30 days.</summary>
-    public TimeSpan RevisionRetention { get; set; } = TimeSpan.FromDays(30);
 }

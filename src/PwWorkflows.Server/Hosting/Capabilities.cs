@@ -53,6 +53,7 @@ internal static class Capabilities
         HealthEndpoints.Map(app);
         LoginEndpoints.Map(app);
         StudioSignIn.Map(app);
+        StudioPages.Map(app);
         OrderIntake.Map(app);
         // Whoever forgets to name a role on an endpoint gets the strictest one.
         var admin = app.MapGroup("/api/v1/admin");

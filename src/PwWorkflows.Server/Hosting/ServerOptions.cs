@@ -1,3 +1,4 @@
+using System.Reflection;
 using PwWorkflows.Activities;
 
 namespace PwWorkflows.Server.Hosting;
@@ -16,6 +17,12 @@ public sealed class ServerOptions
 
     /// <summary><c>PW_WORKFLOWS</c>: folder of the definition files; default <c>workflows</c> beside the program.</summary>
     public string WorkflowsFolder { get; set; } = Path.Combine(AppContext.BaseDirectory, "workflows");
+
+    /// <summary><c>PW_STUDIO</c>: folder of the npm package <c>@elsa-workflows/elsa-studio-wasm</c>; default <c>studio</c> beside the program, else where <c>npm ci</c> puts it beside the server's sources. Missing: there is no designer.</summary>
+    public string StudioFolder { get; set; } = DefaultStudioFolder;
+
+    private static string DefaultStudioFolder => Path.Combine(AppContext.BaseDirectory, "studio") is var beside && Directory.Exists(beside) ? beside
+        : typeof(ServerOptions).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().FirstOrDefault(static a => a.Key == "StudioFolder")?.Value ?? beside;
 
     /// <summary><c>DATABASE_URL</c>: PostgreSQL; empty for SQLite in the data folder.</summary>
     public string DatabaseUrl { get; set; } = "";
@@ -52,6 +59,7 @@ public sealed class ServerOptions
         if (File.Exists(DataFolder)) settings.Problem($"PW_DATA: expected a folder, found the file '{DataFolder}'.");
         WorkflowsFolder = Path.GetFullPath(settings.Text("PW_WORKFLOWS", WorkflowsFolder));
         if (!Directory.Exists(WorkflowsFolder)) settings.Problem($"PW_WORKFLOWS: expected the folder of the workflow definitions, found none at '{WorkflowsFolder}'.");
+        StudioFolder = Path.GetFullPath(settings.Text("PW_STUDIO", StudioFolder));
         DatabaseUrl = settings.Secret("DATABASE_URL");
         WebhookSecret = settings.Secret("WEBHOOK_SECRET");
         StripeWebhookSecret = settings.Secret("STRIPE_WEBHOOK_SECRET");

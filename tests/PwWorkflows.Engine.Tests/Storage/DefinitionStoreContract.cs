@@ -103,6 +103,9 @@ public abstract class DefinitionStoreContract(ITestDatabase database) : StoreTes
         await ChangeAsync(new DefinitionChange { Save = [Version("order", 1, content: "overwritten")] });
         Assert.Empty(await Store.FindUnusedContentsAsync(10, Ct));
         await ChangeAsync(new DefinitionChange { Save = [Version("order", 1, content: "current")] });
+        // What was saved is kept as long as its revision.
+        Assert.Empty(await Store.FindUnusedContentsAsync(10, Ct));
+        Assert.Equal(3, await Store.DeleteRevisionsAsync(Clock.GetUtcNow().AddDays(1), 10, Ct));
         Assert.Equal(["hash of overwritten"], await Store.FindUnusedContentsAsync(10, Ct));
 
         Assert.Equal(1, await Store.DeleteContentsAsync(["hash of overwritten", "hash of pinned", "hash of current", "unknown"], Ct));

@@ -112,7 +112,7 @@ public sealed class DescriptorTests() : StudioTest(new OnSqliteFile())
         var stock = Capture.Read("019-variable-types");
         var answer = await GetAsync(host, stock.Path);
         answer.ShouldLookLike(stock);
-        Assert.All(Items(answer.Body), i => Assert.NotNull(Definitions.TypeAliases.Find(i.GetProperty("typeName").GetString())));
+        Assert.All(Items(answer.Body), i => Assert.NotNull(PwWorkflows.Engine.Definitions.TypeAliases.Find(i.GetProperty("typeName").GetString())));
         Assert.Superset(Items(answer.Body).Select(i => i.GetProperty("typeName").GetString()).ToHashSet(), Items(stock.Body).Select(i => i.GetProperty("typeName").GetString()).ToHashSet());
     }
 
@@ -123,6 +123,7 @@ public sealed class DescriptorTests() : StudioTest(new OnSqliteFile())
         (await SendAsync(host, HttpMethod.Get, "/package/version", null, null)).ShouldLookLike(Capture.Read("009-package-version"));
         (await GetAsync(host, "/features/installed")).ShouldLookLike(Capture.Read("010-features"));
         (await GetAsync(host, "/features/installed/Elsa.Http")).ShouldLookLike(Capture.Read("011-feature-by-name"));
+        (await GetAsync(host, "/features/installed/Elsa.RealTimeWorkflowUpdates")).ShouldLookLike(Capture.Read("012-feature-realtime"));
         (await GetAsync(host, "/features/installed/No.Such.Feature")).ShouldLookLike(Capture.Read("013-feature-missing"));
         (await GetAsync(host, "/descriptors/output-converters?sourceType=String&destinationType=Int32")).ShouldLookLike(Capture.Read("025-output-converters"));
     }

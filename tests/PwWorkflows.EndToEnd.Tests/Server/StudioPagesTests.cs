@@ -1,0 +1,150 @@
+using System.Net.Http.Json;
+using System.Text.Json;
+using Microsoft.Playwright;
+using PwWorkflows.EndToEnd.Tests.Infrastructure;
+
+namespace PwWorkflows.EndToEnd.Tests.Server;
+
+/// <summary>The real, unmodified Elsa Studio in a real browser on the real server.</summary>
+public sealed class StudioPagesTests(RunningServer running)
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_workflow_is_opened_changed_published_run_and_its_instance_shown()
+    {
+        var token = await running.TokenAsync("operator", Ct);
+        var id = "studio-" + Guid.NewGuid().ToString("N")[..8];
+        using (var made = await Api.SendAsync(running.Http, HttpMethod.Post, "/elsa/api/workflow-definitions", token, new { model = Definition(id), publish = true }, Ct)) Assert.True(made.IsSuccessStatusCode, await made.Content.ReadAsStringAsync(Ct));
+
+        await using var browser = await StudioBrowser.StartAsync(running.Server.BaseUrl);
+        var page = browser.Page;
+        await browser.SignInAsync("operator", "/studio/host/editor?id=" + id);
+        await page.GetByText("Say hello").First.WaitForAsync();
+        await page.GetByText("Primitives").First.WaitForAsync();
+        await browser.PictureAsync("editor");
+
+        // Change the text of the activity: Studio saves it by itself.
+        await page.GetByText("Say hello").First.ClickAsync();
+        var text = page.Locator(".mud-input-control", new() { HasText = "The text to write." }).Locator("input").First;
+        await text.FillAsync("Hello from the designer");
+        await text.PressAsync("Tab");
+        await Eventually.TrueAsync(async () => (await LatestAsync(id, token)).GetRawText().Contains("Hello from the designer", StringComparison.Ordinal), "the change is saved as a draft", Ct);
+        Assert.Equal(2, (await LatestAsync(id, token)).GetProperty("version").GetInt32());
+        await browser.PictureAsync("editor-activity");
+
+        await page.Locator(".mud-toolbar button.mud-primary-text").ClickAsync(); // the cloud: publish
+        await Eventually.TrueAsync(async () => (await LatestAsync(id, token)).GetProperty("isPublished").GetBoolean(), "it is published", Ct);
+        await page.Locator(".mud-toolbar button.mud-success-text").ClickAsync(); // the triangle: run
+        await page.GetByText("Show the instance").ClickAsync();
+        await page.WaitForURLAsync("**/studio/host/instance?id=*");
+        await page.GetByText("Say hello").First.WaitForAsync();
+        await page.GetByText("Finished").First.WaitForAsync();
+        await browser.PictureAsync("instance");
+        var instance = new Uri(page.Url).Query.Split('=')[1];
+        var journal = await Api.GetAsync(running.Http, $"/elsa/api/workflow-instances/{instance}/journal", token, Ct);
+        Assert.Contains(journal.GetProperty("items").EnumerateArray(), e => e.GetProperty("activityId").GetString() == "hello" && e.GetProperty("eventName").GetString() == "Completed");
+        Assert.Equal(2, (await Api.GetAsync(running.Http, $"/elsa/api/workflow-instances/{instance}", token, Ct)).GetProperty("version").GetInt32());
+
+        await page.GotoAsync("/studio/host/instances");
+        await page.GetByText("Studio test " + id).First.WaitForAsync();
+        await browser.PictureAsync("instances");
+        await page.GotoAsync("/studio/host/workflows?search=" + id);
+        await page.GetByText("Studio test " + id).First.WaitForAsync();
+        await browser.PictureAsync("workflows");
+
+        Assert.All(browser.Requests, r => Assert.Contains(running.Server.BaseUrl.Authority, r, StringComparison.Ordinal));
+        Assert.True(browser.Complaints.Count == 0, string.Join('\n', browser.Complaints));
+    }
+
+    private async Task<JsonElement> LatestAsync(string id, string token) => await Api.GetAsync(running.Http, $"/elsa/api/workflow-definitions/by-definition-id/{id}?versionOptions=Latest", token, Ct);
+
+    private static object Definition(string id) => new
+    {
+        definitionId = id,
+        name = "Studio test " + id,
+        toolVersion = "3.8.0.0",
+        root = new
+        {
+            id = "flow",
+            type = "Elsa.Flowchart",
+            version = 1,
+            name = "Flowchart1",
+            activities = new object[]
+            {
+                new
+                {
+                    id = "hello",
+                    type = "Elsa.WriteLine",
+                    version = 1,
+                    name = "WriteLine1",
+                    text = new { typeName = "String", expression = new { type = "Literal", value = "Hello" } },
+                    metadata = new { displayText = "Say hello", designer = new { position = new { x = 100, y = 100 }, size = new { width = 180, height = 60 } } },
+                },
+            },
+            connections = Array.Empty<object>(),
+        },
+    };
+
+    [Fact]
+    public async Task A_real_workflow_of_ours_opens_without_a_complaint_and_without_a_new_version()
+    {
+        var token = await running.TokenAsync("viewer", Ct);
+        var before = await LatestAsync("service-fcc-499a", token);
+        await using var browser = await StudioBrowser.StartAsync(running.Server.BaseUrl);
+        await browser.SignInAsync("operator", "/studio/host/editor?id=service-fcc-499a");
+        await browser.Page.GetByText("File the form").First.WaitForAsync();
+        await browser.PictureAsync("editor-service-fcc-499a");
+        Assert.Equal(before.GetProperty("version").GetInt32(), (await LatestAsync("service-fcc-499a", token)).GetProperty("version").GetInt32());
+        Assert.True(browser.Complaints.Count == 0, string.Join('\n', browser.Complaints));
+    }
+
+    [Fact]
+    public async Task Whoever_is_not_signed_in_is_led_to_the_sign_in_and_back_and_an_unknown_workflow_is_told()
+    {
+        await using var browser = await StudioBrowser.StartAsync(running.Server.BaseUrl, 390, 844);
+        var page = browser.Page;
+        await page.GotoAsync("/studio");
+        await page.WaitForURLAsync("**/studio/host/sign-in?next=*");
+        await page.FillAsync("input[name=username]", "viewer");
+        await page.FillAsync("input[name=password]", "not the password");
+        await page.ClickAsync("button[type=submit]");
+        await page.GetByText("The name or the password is wrong.").WaitForAsync();
+        await browser.PictureAsync("sign-in-phone");
+        await page.FillAsync("input[name=password]", "viewer");
+        await page.ClickAsync("button[type=submit]");
+        await page.WaitForURLAsync("**/studio/host/workflows**");
+        await page.GotoAsync("/workflows/definitions/no-such/edit");
+        await page.GetByText("There is no workflow \"no-such\".").WaitForAsync();
+        // Nothing may use the sign-in as its springboard.
+        await page.GotoAsync("/studio/host/sign-in?next=https://example.com/");
+        await page.FillAsync("input[name=username]", "viewer");
+        await page.FillAsync("input[name=password]", "viewer");
+        await page.ClickAsync("button[type=submit]");
+        await page.WaitForURLAsync("**/studio/host/workflows**");
+        Assert.StartsWith(running.Server.BaseUrl.ToString(), page.Url, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_package_is_served_packed_and_cacheable_with_a_strict_policy_and_no_way_out_of_its_folder()
+    {
+        using var answer = await running.Http.GetAsync("/studio/host/editor", Ct);
+        var policy = Assert.Single(answer.Headers.GetValues("Content-Security-Policy"));
+        Assert.StartsWith("default-src 'none';", policy, StringComparison.Ordinal);
+        Assert.DoesNotContain("'unsafe-eval'", policy, StringComparison.Ordinal);
+        Assert.DoesNotContain("script-src 'self' 'unsafe-inline'", policy, StringComparison.Ordinal);
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/studio/_framework/blazor.webassembly.js") { Headers = { { "Accept-Encoding", "gzip, br" } } };
+        using var script = await running.Http.SendAsync(request, Ct);
+        Assert.Equal("br", Assert.Single(script.Content.Headers.ContentEncoding));
+        Assert.Equal("text/javascript", script.Content.Headers.ContentType?.MediaType);
+        Assert.Equal("no-cache", script.Headers.CacheControl?.ToString());
+        using var again = new HttpRequestMessage(HttpMethod.Get, "/studio/_framework/blazor.webassembly.js") { Headers = { { "Accept-Encoding", "gzip, br" }, { "If-None-Match", script.Headers.ETag!.ToString() } } };
+        using var unchanged = await running.Http.SendAsync(again, Ct);
+        Assert.Equal(304, (int)unchanged.StatusCode);
+        foreach (var path in (string[])["/studio/index.html", "/studio/no-such.js", "/studio/..%2f..%2fpackage.json", "/studio/%2e%2e/%2e%2e/package.json", "/studio/package.json%00.js"])
+        {
+            using var refused = await running.Http.GetAsync(path, Ct);
+            Assert.True((int)refused.StatusCode is 400 or 404, $"{path}: {refused.StatusCode}");
+        }
+    }
+}
