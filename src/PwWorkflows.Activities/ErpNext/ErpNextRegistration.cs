@@ -1,3 +1,4 @@
+using Elsa.Workflows;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using PwWorkflows.Activities.Effects;
@@ -18,6 +19,7 @@ public static class ErpNextRegistration
             .RemoveAllLoggers();
         services.TryAddSingleton<ErpNextClient>();
         services.TryAddSingleton<SalesOrders>();
+        services.AddScoped<IPropertyUIHandler, SalesOrderStates>();
         return services;
     }
 }

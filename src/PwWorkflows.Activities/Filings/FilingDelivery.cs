@@ -4,6 +4,7 @@ using Elsa.Extensions;
 using Elsa.Workflows;
 using Elsa.Workflows.Attributes;
 using Elsa.Workflows.Models;
+using Elsa.Workflows.UIHints;
 using PwWorkflows.Activities.ErpNext;
 using PwWorkflows.Activities.Notifications;
 using PwWorkflows.Activities.Orders;
@@ -87,7 +88,7 @@ public sealed class DeliverFiling : CodeActivity
     public Input<string> ServiceName { get; set; } = new("FCC Form 499-A");
 
     /// <summary>State of the Sales Order to reach.</summary>
-    [Input(DisplayName = "Sales Order state", Description = "State of the Sales Order to reach.")]
+    [Input(DisplayName = "Sales Order state", Description = "State of the Sales Order to reach.", UIHint = InputUIHints.DropDown, UIHandler = typeof(SalesOrderStates))]
     public Input<string> State { get; set; } = new("Delivered");
 
     /// <inheritdoc />

@@ -4,6 +4,7 @@ using Elsa.Workflows;
 using Elsa.Workflows.Activities.Flowchart.Attributes;
 using Elsa.Workflows.Attributes;
 using Elsa.Workflows.Models;
+using Elsa.Workflows.UIHints;
 using Microsoft.Extensions.Logging;
 using PwWorkflows.Activities.ErpNext;
 using PwWorkflows.Activities.Notifications;
@@ -121,7 +122,7 @@ public sealed class AdvanceSalesOrder : Activity
     public Input<string?> SalesOrder { get; set; } = default!;
 
     /// <summary>The state to reach.</summary>
-    [Input(Description = "The state to reach, such as Service Queued.")]
+    [Input(Description = "The state to reach, such as Service Queued.", UIHint = InputUIHints.DropDown, UIHandler = typeof(SalesOrderStates))]
     public Input<string> State { get; set; } = new("Service Queued");
 
     /// <summary>Why it was not moved, for people.</summary>
@@ -237,7 +238,7 @@ public sealed class DispatchFulfilment : CodeActivity
     public Input<string> Door { get; set; } = default!;
 
     /// <summary>The workflow to start.</summary>
-    [Input(DisplayName = "Workflow", Description = "Id of the workflow to start.")]
+    [Input(DisplayName = "Workflow", Description = "Id of the workflow to start.", UIHint = InputUIHints.WorkflowDefinitionPicker)]
     public Input<string> Workflow { get; set; } = new("order-fulfilment");
 
     /// <inheritdoc />
@@ -283,7 +284,7 @@ public sealed class DispatchAttention : CodeActivity
     public Input<string?> Cycle { get; set; } = default!;
 
     /// <summary>The workflow to start.</summary>
-    [Input(Description = "Id of the workflow to start.")]
+    [Input(Description = "Id of the workflow to start.", UIHint = InputUIHints.WorkflowDefinitionPicker)]
     public Input<string> Workflow { get; set; } = new("order-attention");
 
     /// <inheritdoc />

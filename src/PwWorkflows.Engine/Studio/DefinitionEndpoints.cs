@@ -23,8 +23,8 @@ internal static class DefinitionEndpoints
         api.MapGet("/workflow-definitions", ListAsync).RequirePermission(P.ReadDefinitions);
         api.MapGet("/workflow-definitions/by-definition-id/{definitionId}", ByDefinitionIdAsync).RequirePermission(P.ReadDefinitions);
         api.MapGet("/workflow-definitions/{definitionId}", ByDefinitionIdAsync).RequirePermission(P.ReadDefinitions);
-        api.MapGet("/workflow-definitions/by-id/{id}", static async (string id, DefinitionPublisher publisher, DefinitionModels models, CancellationToken ct) =>
-            await publisher.FindVersionAsync(id, ct) is { } row ? Model(models.Model(row)) : Results.NotFound()).RequirePermission(P.ReadDefinitions);
+        api.MapGet("/workflow-definitions/by-id/{id}", static async (string id, HttpContext http, DefinitionPublisher publisher, DefinitionModels models, CancellationToken ct) =>
+            await publisher.FindVersionAsync(id, ct) is { } row ? Model(models.Model(row, http.User)) : Results.NotFound()).RequirePermission(P.ReadDefinitions);
         api.MapGet("/workflow-definitions/many-by-id", ManyByIdAsync).RequirePermission(P.ReadDefinitions);
         api.MapGet("/workflow-definitions/query/count", static async (DefinitionModels models, CancellationToken ct) =>
             StudioJson.Ok(new { count = (await models.HeadsAsync(ct)).Count(h => h.Row.IsLatest) })).RequirePermission(P.ReadDefinitions);
@@ -94,8 +94,8 @@ internal static class DefinitionEndpoints
             "VERSION" => Order(rows, h => h.Row.Version, Comparer<int>.Default),
             _ => Order(rows, h => h.Row.Name ?? h.Row.DefinitionId, StringComparer.OrdinalIgnoreCase),
         }).ThenBy(h => h.Row.DefinitionId, StringComparer.Ordinal).ThenBy(h => h.Row.Version).ToList();
-        var items = ordered.Skip(page * (size ?? 0)).Take(size ?? int.MaxValue).Select(h => DefinitionModels.Summary(h.Row, h.ToolVersion, links: true)).ToList();
-        return StudioJson.Ok(new { items, totalCount = ordered.Count, links = DefinitionModels.ListLinks });
+        var items = ordered.Skip(page * (size ?? 0)).Take(size ?? int.MaxValue).Select(h => DefinitionModels.Summary(h.Row, h.ToolVersion, request.HttpContext.User)).ToList();
+        return StudioJson.Ok(new { items, totalCount = ordered.Count, links = DefinitionModels.ListLinksFor(request.HttpContext.User) });
 
         IOrderedEnumerable<T> Order<T, TKey>(IEnumerable<T> source, Func<T, TKey> key, IComparer<TKey> comparer) => descending ? source.OrderByDescending(key, comparer) : source.OrderBy(key, comparer);
     }
@@ -103,14 +103,14 @@ internal static class DefinitionEndpoints
     private static async Task<IResult> ByDefinitionIdAsync(string definitionId, HttpRequest request, DefinitionPublisher publisher, DefinitionModels models, CancellationToken ct)
     {
         if (Options(request.Query, out var options) is { } wrong) return wrong;
-        return await publisher.FindAsync(definitionId, options ?? VersionOptions.Published, ct) is { } row ? Model(models.Model(row)) : Results.NotFound();
+        return await publisher.FindAsync(definitionId, options ?? VersionOptions.Published, ct) is { } row ? Model(models.Model(row, request.HttpContext.User)) : Results.NotFound();
     }
 
     private static async Task<IResult> ManyByIdAsync(HttpRequest request, DefinitionPublisher publisher, DefinitionModels models, CancellationToken ct)
     {
         var found = new List<JsonObject>();
         foreach (var id in request.Query.Texts("ids") ?? [])
-            if (await publisher.FindVersionAsync(id, ct) is { } row) found.Add(models.Model(row));
+            if (await publisher.FindVersionAsync(id, ct) is { } row) found.Add(models.Model(row, request.HttpContext.User));
         return StudioJson.List(found);
     }
 
@@ -143,7 +143,7 @@ internal static class DefinitionEndpoints
     private static async Task<IResult> SubgraphAsync(string id, HttpRequest request, DefinitionPublisher publisher, DefinitionModels models, CancellationToken ct)
     {
         if (await publisher.FindVersionAsync(id, ct) is not { } row) return Results.NotFound();
-        var model = models.Model(row);
+        var model = models.Model(row, request.HttpContext.User);
         var nodeId = request.Query.Text("parentNodeId") ?? DefinitionJson.Text((JsonObject)model["root"]!, "nodeId");
         return nodeId is not null && models.FindNode(model, nodeId) is { } node ? Model(Node(node)) : Results.NotFound();
     }
@@ -151,7 +151,7 @@ internal static class DefinitionEndpoints
     private static async Task<IResult> SegmentsAsync(string id, HttpRequest request, DefinitionPublisher publisher, DefinitionModels models, CancellationToken ct)
     {
         if (request.Query.Text("childNodeId") is not { } nodeId) return StudioJson.WrongField("childNodeId", "is required; expected the node id of an activity.");
-        if (await publisher.FindVersionAsync(id, ct) is not { } row || models.Path(models.Model(row), nodeId) is not { Count: > 1 } path) return Results.NotFound();
+        if (await publisher.FindVersionAsync(id, ct) is not { } row || models.Path(models.Model(row, request.HttpContext.User), nodeId) is not { Count: > 1 } path) return Results.NotFound();
         // From the root's children down to what holds the node, each with the port that leads on.
         var segments = new JsonArray();
         for (var i = 1; i < path.Count - 1; i++)
@@ -181,11 +181,11 @@ internal static class DefinitionEndpoints
         if (problem is not null) return problem;
         if (body["model"] is not JsonObject model) return StudioJson.WrongField("model", "is required; expected the definition.");
         var publish = body.Flag("publish") == true;
-        if (publish && !Allows(http, P.PublishDefinitions)) return Results.StatusCode(StatusCodes.Status403Forbidden);
+        if (publish && !http.User.May(P.PublishDefinitions)) return Results.StatusCode(StatusCodes.Status403Forbidden);
         try
         {
             var (row, already) = await saves.SaveAsync(model, publish, User(http), ct);
-            return Model(await SavedAsync(row, already, models, store, registry, ct));
+            return Model(await SavedAsync(row, already, http, models, store, registry, ct));
         }
         catch (DefinitionInvalidException e)
         {
@@ -197,19 +197,19 @@ internal static class DefinitionEndpoints
         }
     }
 
-    private static async Task<JsonObject> SavedAsync(DefinitionRow row, bool already, DefinitionModels models, IEngineStore store, ActivityRegistry registry, CancellationToken ct) => new()
+    private static async Task<JsonObject> SavedAsync(DefinitionRow row, bool already, HttpContext http, DefinitionModels models, IEngineStore store, ActivityRegistry registry, CancellationToken ct) => new()
     {
-        ["workflowDefinition"] = models.Model(row),
+        ["workflowDefinition"] = models.Model(row, http.User),
         ["alreadyPublished"] = already,
         ["consumingWorkflowCount"] = (await ConsumersOfAsync(row.DefinitionId, store, registry, ct)).Count,
         ["validationErrors"] = new JsonArray(),
     };
 
-    private static async Task<IResult> PublishAsync(string definitionId, DefinitionPublisher publisher, DefinitionModels models, IEngineStore store, ActivityRegistry registry, CancellationToken ct)
+    private static async Task<IResult> PublishAsync(string definitionId, HttpContext http, DefinitionPublisher publisher, DefinitionModels models, IEngineStore store, ActivityRegistry registry, CancellationToken ct)
     {
         try
         {
-            return await publisher.PublishVersionAsync(definitionId, null, ct) is { } done ? Model(await SavedAsync(done.Row, done.AlreadyPublished, models, store, registry, ct)) : Results.NotFound();
+            return await publisher.PublishVersionAsync(definitionId, null, ct) is { } done ? Model(await SavedAsync(done.Row, done.AlreadyPublished, http, models, store, registry, ct)) : Results.NotFound();
         }
         catch (DefinitionInvalidException e)
         {
@@ -217,13 +217,13 @@ internal static class DefinitionEndpoints
         }
     }
 
-    private static async Task<IResult> RetractAsync(string definitionId, DefinitionPublisher publisher, DefinitionModels models, CancellationToken ct)
+    private static async Task<IResult> RetractAsync(string definitionId, HttpContext http, DefinitionPublisher publisher, DefinitionModels models, CancellationToken ct)
     {
         var versions = await publisher.ListVersionsAsync(definitionId, ct);
         if (versions.Count == 0) return Results.NotFound();
         var published = versions.FirstOrDefault(v => v.IsPublished);
         if (!await publisher.RetractAsync(definitionId, ct) || published is null) return StudioJson.Wrong($"Workflow with id {definitionId} is not published");
-        return await publisher.FindVersionAsync(published.Id, ct) is { } row ? Model(models.Model(row)) : Results.NotFound();
+        return await publisher.FindVersionAsync(published.Id, ct) is { } row ? Model(models.Model(row, http.User)) : Results.NotFound();
     }
 
     private static async Task<IResult> RevertAsync(string definitionId, int version, HttpContext http, DefinitionPublisher publisher, CancellationToken ct)
@@ -306,7 +306,7 @@ internal static class DefinitionEndpoints
         try
         {
             var row = await publisher.SaveDraftAsync(DefinitionModels.Received(body, null).Json, User(http), ct);
-            return Model(models.Model(row), isNew ? StatusCodes.Status201Created : StatusCodes.Status200OK);
+            return Model(models.Model(row, http.User), isNew ? StatusCodes.Status201Created : StatusCodes.Status200OK);
         }
         catch (DefinitionInvalidException e)
         {
@@ -404,7 +404,7 @@ internal static class DefinitionEndpoints
     {
         if (await store.GetRevisionAsync(definitionId, revision, ct) is not { } r) return Results.NotFound();
         var row = await publisher.SaveDraftAsync(r.Content, User(http), ct);
-        return Model(await SavedAsync(row, false, models, store, registry, ct));
+        return Model(await SavedAsync(row, false, http, models, store, registry, ct));
     }
 
     // ---- small things
@@ -429,7 +429,5 @@ internal static class DefinitionEndpoints
         }
     }
 
-    internal static string? User(HttpContext http) => http.User.Identity?.Name;
-
-    internal static bool Allows(HttpContext http, string permission) => http.User.HasClaim(c => c.Type == P.ClaimType && (c.Value == P.All || c.Value == permission));
+    private static string? User(HttpContext http) => http.User.Identity?.Name;
 }

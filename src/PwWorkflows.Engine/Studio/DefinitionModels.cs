@@ -1,3 +1,4 @@
+using System.Security.Claims;
 using System.Text.Json.Nodes;
 using Elsa.Common.Models;
 using PwWorkflows.Engine.Definitions;
@@ -60,19 +61,19 @@ internal sealed class DefinitionModels(IEngineStore store, ActivityRegistry regi
         return rows;
     }
 
-    public static DefinitionSummary Summary(DefinitionRow row, string? toolVersion, bool links) =>
-        new(row.Id, row.DefinitionId, Name(row), row.Description, row.Version, toolVersion, row.IsLatest, row.IsPublished, row.CreatedAt, links ? LinksOf(row.DefinitionId) : null);
+    public static DefinitionSummary Summary(DefinitionRow row, string? toolVersion, ClaimsPrincipal? caller) =>
+        new(row.Id, row.DefinitionId, Name(row), row.Description, row.Version, toolVersion, row.IsLatest, row.IsPublished, row.CreatedAt, caller is null ? null : Permitted(LinksOf(row.DefinitionId), caller));
 
-    public static DefinitionSummary Summary(DefinitionRow row) => Summary(row, DefinitionJson.Text(DefinitionJson.Parse(row.Content), "toolVersion"), links: false);
+    public static DefinitionSummary Summary(DefinitionRow row) => Summary(row, DefinitionJson.Text(DefinitionJson.Parse(row.Content), "toolVersion"), null);
 
-    /// <summary>The definition for the designer, with the mark of what was served.</summary>
-    public JsonObject Model(DefinitionRow row)
+    /// <summary>The definition for the designer, with the mark of what was served, and the links of what the caller may do: Studio shows it read-only without them.</summary>
+    public JsonObject Model(DefinitionRow row, ClaimsPrincipal caller)
     {
         var model = writer.View(row with { Name = Name(row) });
         model.Remove("$schema");
         if (row.Description is null) model.Remove("description");
         ((JsonObject)model["customProperties"]!)[BaseProperty] = row.ContentHash;
-        model.Insert(0, "links", new JsonArray([.. LinksOf(row.DefinitionId).Select(l => (JsonNode)new JsonObject { ["href"] = l.Href, ["rel"] = l.Rel, ["method"] = l.Method })]));
+        model.Insert(0, "links", new JsonArray([.. Permitted(LinksOf(row.DefinitionId), caller).Select(l => (JsonNode)new JsonObject { ["href"] = l.Href, ["rel"] = l.Rel, ["method"] = l.Method })]));
         return model;
     }
 
@@ -192,8 +193,20 @@ internal sealed class DefinitionModels(IEngineStore store, ActivityRegistry regi
         ];
     }
 
+    private static List<Link> Permitted(IEnumerable<Link> links, ClaimsPrincipal caller) => [.. links.Where(l => l.Rel switch
+    {
+        "publish" or "bulk-publish" or "update-references" => caller.May(StudioPermissions.PublishDefinitions),
+        "retract" or "bulk-retract" => caller.May(StudioPermissions.RetractDefinitions),
+        "delete" or "bulk-delete-by-definition-id" or "bulk-delete-by-id" => caller.May(StudioPermissions.DeleteDefinitions),
+        "import" or "import-files" or "create" => caller.May(StudioPermissions.WriteDefinitions),
+        "execute" or "dispatch" or "bulk-dispatch" => caller.May(StudioPermissions.ExecuteDefinitions),
+        _ => true,
+    })];
+
     /// <summary>Links of the list as a whole. Studio shows the list read-only without them.</summary>
-    public static IReadOnlyList<Link> ListLinks { get; } =
+    public static IReadOnlyList<Link> ListLinksFor(ClaimsPrincipal caller) => Permitted(ListLinks, caller);
+
+    private static readonly Link[] ListLinks =
     [
         new("/workflow-definitions", "self", "GET"), new("/workflow-definitions/validation/is-name-unique", "is-name-unique", "GET"), new("/workflow-definitions/query/count", "count", "GET"),
         new("/workflow-definitions/many-by-id", "many-by-id", "GET"), new("/bulk-actions/delete/workflow-definitions/by-definition-id", "bulk-delete-by-definition-id", "POST"),

@@ -1,3 +1,4 @@
+using System.Security.Claims;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Builder;
 
@@ -55,5 +56,8 @@ public static class StudioPermissions
 
     /// <summary>Lets callers in who have <see cref="All"/> or one of the permissions.</summary>
     internal static TBuilder RequirePermission<TBuilder>(this TBuilder endpoint, params string[] anyOf) where TBuilder : IEndpointConventionBuilder =>
-        endpoint.RequireAuthorization(policy => policy.RequireAssertion(context => context.User.HasClaim(c => c.Type == ClaimType && (c.Value == All || anyOf.Contains(c.Value)))));
+        endpoint.RequireAuthorization(policy => policy.RequireAssertion(context => anyOf.Any(context.User.May)));
+
+    /// <summary>Whether a caller has <see cref="All"/> or the permission.</summary>
+    internal static bool May(this ClaimsPrincipal caller, string permission) => caller.HasClaim(c => c.Type == ClaimType && (c.Value == All || c.Value == permission));
 }

@@ -86,15 +86,18 @@ public sealed class StudioPagesTests(RunningServer running)
         },
     };
 
-    [Fact]
-    public async Task A_real_workflow_of_ours_opens_without_a_complaint_and_without_a_new_version()
+    [Theory]
+    [InlineData("operator", true)]
+    [InlineData("viewer", false)]
+    public async Task A_real_workflow_of_ours_opens_without_a_complaint_and_can_be_published_by_whoever_may(string user, bool may)
     {
         var token = await running.TokenAsync("viewer", Ct);
         var before = await LatestAsync("service-fcc-499a", token);
         await using var browser = await StudioBrowser.StartAsync(running.Server.BaseUrl);
-        await browser.SignInAsync("operator", "/studio/host/editor?id=service-fcc-499a");
+        await browser.SignInAsync(user, "/studio/host/editor?id=service-fcc-499a");
         await browser.Page.GetByText("File the form").First.WaitForAsync();
-        await browser.PictureAsync("editor-service-fcc-499a");
+        await browser.PictureAsync("editor-service-fcc-499a-" + user);
+        Assert.Equal(may, await browser.Page.Locator(".mud-toolbar button.mud-primary-text").IsVisibleAsync());
         Assert.Equal(before.GetProperty("version").GetInt32(), (await LatestAsync("service-fcc-499a", token)).GetProperty("version").GetInt32());
         Assert.True(browser.Complaints.Count == 0, string.Join('\n', browser.Complaints));
     }

@@ -76,6 +76,11 @@ public sealed class StudioSignInTests(RunningServer running)
             Assert.NotEmpty(i.GetProperty("category").GetString()!);
             Assert.NotEmpty(i.GetProperty("description").GetString()!);
         });
+        var state = ours.Single(i => i.GetProperty("typeName").GetString() == "Pw.AdvanceSalesOrder").GetProperty("inputs").EnumerateArray().Single(i => i.GetProperty("name").GetString() == "State");
+        Assert.Equal("dropdown", state.GetProperty("uiHint").GetString());
+        // The states are those of the site's own workflow.
+        var states = state.GetProperty("uiSpecifications").GetProperty("dropdown").GetProperty("selectList").GetProperty("items").EnumerateArray().Select(i => i.GetProperty("value").GetString()).ToList();
+        Assert.Superset(new HashSet<string?> { "Pending Payment", "Service Queued", "Delivered" }, states.ToHashSet());
         Assert.Equal(items.Count, items.Select(i => (i.GetProperty("typeName").GetString(), i.GetProperty("version").GetInt32())).Distinct().Count());
     }
 

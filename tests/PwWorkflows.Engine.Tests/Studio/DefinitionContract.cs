@@ -322,6 +322,15 @@ public abstract class DefinitionContract(ITestDatabase database) : StudioTest(da
             Assert.NotEqual(403, (await SendAsync(host, method, path, body, $"bob {permission}")).Status);
         }
 
+        // Studio shows as read-only what has no link to publish it.
+        foreach (var (caller, may) in ((string, bool)[])[("vera read:workflow-definitions", false), ("olga read:workflow-definitions publish:workflow-definitions", true)])
+        {
+            Assert.Equal(may, Rels((await GetAsync(host, "/workflow-definitions/by-definition-id/anchor-foreach", caller)).Body).Contains("publish"));
+            var list = (await GetAsync(host, "/workflow-definitions", caller)).Body;
+            Assert.Equal((may, may), (Rels(list).Contains("bulk-publish"), Rels(list.GetProperty("items")[0]).Contains("publish")));
+            Assert.DoesNotContain("delete", Rels(list.GetProperty("items")[0]));
+        }
+
         // Saving with publication is publishing.
         Assert.Equal(403, (await PostAsync(host, "/workflow-definitions", save, "bob write:workflow-definitions")).Status);
         Assert.Equal(200, (await PostAsync(host, "/workflow-definitions", save, "bob write:workflow-definitions publish:workflow-definitions")).Status);
@@ -336,6 +345,8 @@ public abstract class DefinitionContract(ITestDatabase database) : StudioTest(da
             Assert.True(answer.Status == capture.Status, $"{name}: {answer.Text}");
         }
     }
+
+    private static HashSet<string?> Rels(JsonElement e) => [.. e.GetProperty("links").EnumerateArray().Select(l => l.GetProperty("rel").GetString())];
 
     private static void SameValues(JsonElement stock, JsonElement ours, params string[] properties)
     {
