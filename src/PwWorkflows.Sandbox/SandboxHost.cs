@@ -39,6 +39,10 @@ public sealed class SandboxHost : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Http.Dispose();
+        // Disposing the app does not stop what runs besides HTTP: without this a sink would take mail after its end.
+        var systems = _app.Services.GetServices<Core.SandboxSystem>().ToArray();
+        foreach (var system in systems) await system.StopAsync(CancellationToken.None);
         await _app.DisposeAsync();
+        foreach (var system in systems) (system as IDisposable)?.Dispose();
     }
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 
 namespace PwWorkflows.Sandbox;
 
@@ -11,6 +12,9 @@ public sealed record SandboxOptions
 
     /// <summary>Port of the SMTP sink on 127.0.0.1; 0 takes a free one.</summary>
     public int SmtpPort { get; init; } = 8025;
+
+    /// <summary>The SMTP sink's certificate with its key, by which it offers STARTTLS; none by default.</summary>
+    public X509Certificate2? SmtpCertificate { get; init; }
 
     /// <summary>Base address of the server that receives events and orders; may be set later through <c>POST /stripe/_server</c>.</summary>
     public string ServerUrl { get; init; } = "http://127.0.0.1:8080";

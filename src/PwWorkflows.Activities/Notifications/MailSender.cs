@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
@@ -18,10 +20,13 @@ namespace PwWorkflows.Activities.Notifications;
 /// <remarks>
 /// A mail is sent once per key. A relay can't be asked whether it took a mail, so when the process died between handing a mail over
 /// and writing that down, the mail goes out once more: with the same Message-ID, by which mailboxes drop the second copy, and with
-/// the header <c>X-PW-Possible-Repeat</c>.
+/// the header <c>X-PW-Possible-Repeat</c>. The same when the relay's answer was lost. A mail handed over twice without an answer is for a person.
 /// </remarks>
 public sealed class MailSender : IMailSender
 {
+    /// <summary>Note of a mail that may have reached its reader before; begins the note of whatever becomes of it.</summary>
+    private const string PossibleRepeat = "possible repeat";
+
     private readonly IPwDatabase _database;
     private readonly IEffectLedger _effects;
     private readonly TimeProvider _time;
@@ -41,38 +46,38 @@ public sealed class MailSender : IMailSender
         _logger = logger;
     }
 
+    /// <summary>Which certificates to trust; without it those that lead to a root of the machine.</summary>
+    internal RemoteCertificateValidationCallback? CertificateCheck { get; init; }
+
     /// <inheritdoc />
     public async Task<MailSent> SendAsync(MailToSend mail, CancellationToken ct)
     {
         ArgumentNullException.ThrowIfNull(mail);
         if (!CustomerAddresses.IsWellFormed(mail.To)) throw new NonRetryableException($"'{mail.To}' is no mail address.");
-        var repeat = false;
         return await _effects.RunAsync(
             mail.Key,
             "mail",
-            token => DeliverAsync(mail, repeat, token),
+            token => DeliverAsync(mail, token),
             async token =>
             {
-                var known = await OutcomeAsync(mail.Key, token).ConfigureAwait(false);
-                switch (known)
+                return await OutcomeAsync(mail.Key, token).ConfigureAwait(false) switch
                 {
-                    case ("sent", _, var sent):
-                        return new Reconciliation<MailSent>.Happened(sent);
-                    case ("sending", "repeat", _):
-                        return new Reconciliation<MailSent>.Unknown("the mail was handed to the relay twice and the answer was lost both times.");
-                    case ("sending", _, _):
-                        repeat = true;
-                        return new Reconciliation<MailSent>.DidNotHappen();
-                    default:
-                        return new Reconciliation<MailSent>.DidNotHappen();
-                }
+                    ("sent", _, var sent) => new Reconciliation<MailSent>.Happened(sent),
+                    ("sending", { } note, _) when IsRepeat(note) => new Reconciliation<MailSent>.Unknown("the mail was handed to the relay twice and the answer was lost both times."),
+                    _ => new Reconciliation<MailSent>.DidNotHappen(),
+                };
             },
             ct).ConfigureAwait(false);
     }
 
-    private async Task<MailSent> DeliverAsync(MailToSend mail, bool repeat, CancellationToken ct)
+    private static bool IsRepeat(string? note) => note?.StartsWith(PossibleRepeat, StringComparison.Ordinal) == true;
+
+    private async Task<MailSent> DeliverAsync(MailToSend mail, CancellationToken ct)
     {
         if (_options.Host.Length == 0) throw new EffectNotPerformedException("SMTP_HOST is not set, so no mail can be sent.");
+        // Asked here and not of the ledger: its row goes when a try in between proves to have done nothing, what came before it doesn't.
+        var repeat = await OutcomeAsync(mail.Key, ct).ConfigureAwait(false) is { } before && (before.Status == "sending" || IsRepeat(before.Note));
+        var mark = repeat ? PossibleRepeat : null;
         var values = new Dictionary<string, object?>(mail.Values) { ["reply_address"] = _options.ReplyTo };
         var content = await _templates.RenderAsync(mail.Template, values, ct).ConfigureAwait(false);
         var message = Compose(mail, content, repeat);
@@ -81,33 +86,42 @@ public sealed class MailSender : IMailSender
 
         using var timeout = new CancellationTokenSource(_options.Timeout, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, timeout.Token);
-        using var smtp = new SmtpClient();
+        using var smtp = new SmtpClient { ServerCertificateValidationCallback = CertificateCheck };
         try
         {
             await ConnectAsync(smtp, either.Token).ConfigureAwait(false);
         }
-        catch (Exception e) when (e is SocketException or IOException or ProtocolException or AuthenticationException or SslHandshakeException or NotSupportedException
+        catch (Exception e) when (e is SocketException or IOException or ProtocolException or CommandException or AuthenticationException or SslHandshakeException or NotSupportedException
             || (e is OperationCanceledException && !ct.IsCancellationRequested))
         {
-            NotificationLog.MailFailed(_logger, mail.Key, e.Message);
-            throw new EffectNotPerformedException($"The mail relay {_options.Host}:{_options.Port} did not take the connection: {e.Message}", e);
+            var why = e is OperationCanceledException ? string.Create(CultureInfo.InvariantCulture, $"no answer within {_options.Timeout.TotalSeconds:0.#} s") : e.Message;
+            NotificationLog.MailFailed(_logger, mail.Key, why);
+            throw new EffectNotPerformedException($"The mail relay {_options.Host}:{_options.Port} did not take the connection: {why}", e);
         }
 
         // From here on the relay may have the mail.
-        await KeepAsync(mail, content, sent, "sending", repeat ? "repeat" : null).ConfigureAwait(false);
+        await KeepAsync(mail, content, sent, "sending", mark).ConfigureAwait(false);
         try
         {
             await smtp.SendAsync(message, either.Token).ConfigureAwait(false);
         }
         catch (SmtpCommandException e)
         {
-            await KeepAsync(mail, content, sent, "failed", e.Message).ConfigureAwait(false);
+            await KeepAsync(mail, content, sent, "failed", repeat ? $"{PossibleRepeat}: {e.Message}" : e.Message).ConfigureAwait(false);
             NotificationLog.MailFailed(_logger, mail.Key, e.Message);
             if ((int)e.StatusCode >= 500) throw new NonRetryableMailException($"The mail relay refused the mail to {sentTo}: {e.Message}", e);
             throw new EffectNotPerformedException($"The mail relay put the mail to {sentTo} off: {e.Message}", e);
         }
+        catch (Exception e) when (e is SocketException or IOException or ProtocolException || (e is OperationCanceledException && !ct.IsCancellationRequested))
+        {
+            var why = e is OperationCanceledException
+                ? string.Create(CultureInfo.InvariantCulture, $"the relay did not answer within {_options.Timeout.TotalSeconds:0.#} s")
+                : e.Message;
+            NotificationLog.MailFailed(_logger, mail.Key, why);
+            throw new MailOutcomeUnknownException($"It is not known whether the mail relay took the mail to {sentTo}: {why}", e);
+        }
 
-        await KeepAsync(mail, content, sent, "sent", repeat ? "possible repeat" : null).ConfigureAwait(false);
+        await KeepAsync(mail, content, sent, "sent", mark).ConfigureAwait(false);
         NotificationLog.MailSent(_logger, mail.Template, sentTo, sent.MessageId);
         try
         {
@@ -182,4 +196,20 @@ public sealed class MailSender : IMailSender
     {
         public bool NothingHappened => true;
     }
+}
+
+/// <summary>The mail relay was lost while it had the mail. The next try sends the mail once more, marked as a possible repeat.</summary>
+public sealed class MailOutcomeUnknownException : Exception, IEffectFailure
+{
+    /// <summary>Creates the exception.</summary>
+    public MailOutcomeUnknownException() { }
+
+    /// <summary>Creates the exception with a message.</summary>
+    public MailOutcomeUnknownException(string message) : base(message) { }
+
+    /// <summary>Creates the exception with a message and its cause.</summary>
+    public MailOutcomeUnknownException(string message, Exception innerException) : base(message, innerException) { }
+
+    /// <inheritdoc />
+    public bool NothingHappened => false;
 }

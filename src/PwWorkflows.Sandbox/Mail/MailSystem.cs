@@ -12,7 +12,7 @@ namespace PwWorkflows.Sandbox.Mail;
 /// <remarks>
 /// Faults, all on SMTP, matched by the sender's or a recipient's address: <c>refuse</c> (the recipient is refused with <c>status</c>, 421 to 554; 451 unless
 /// given), <c>slow</c> (the recipient is answered after <c>delay_ms</c>), <c>drop_answer</c> (the message is kept, but the answer to DATA never
-/// arrives), <c>down</c> (connections are turned away with 421).
+/// arrives), <c>down</c> (connections are turned away with 421), <c>refuse_auth</c> (credentials are refused with 535; matched by the mechanism).
 /// </remarks>
 public sealed class MailSystem : SandboxSystem, ISmtpHandler, IDisposable
 {
@@ -21,6 +21,9 @@ public sealed class MailSystem : SandboxSystem, ISmtpHandler, IDisposable
 
     /// <summary>Fault kind: connections are turned away.</summary>
     public const string Down = "down";
+
+    /// <summary>Fault kind: credentials are refused.</summary>
+    public const string RefuseAuth = "refuse_auth";
 
     /// <summary>Most messages kept; older ones are forgotten.</summary>
     const int Capacity = 10_000;
@@ -31,7 +34,8 @@ public sealed class MailSystem : SandboxSystem, ISmtpHandler, IDisposable
     int _count;
 
     /// <summary>Creates the sink.</summary>
-    public MailSystem(SandboxContext context) : base("mail", context, Refuse, FaultKinds.Slow, FaultKinds.DropAnswer, Down) => _smtp = new SmtpServer(this);
+    public MailSystem(SandboxContext context) : base("mail", context, Refuse, FaultKinds.Slow, FaultKinds.DropAnswer, Down, RefuseAuth) =>
+        _smtp = new SmtpServer(this, Context.Options.SmtpCertificate);
 
     /// <inheritdoc />
     public override bool SpeaksHttp => false;
@@ -96,6 +100,9 @@ public sealed class MailSystem : SandboxSystem, ISmtpHandler, IDisposable
             case "CONNECT" when Faults.Take(Down, verb, "") is not null:
                 Log.Add(new SystemLogEntry(Clock.GetUtcNow(), "SMTP", "/mail", 421) { Fault = Down });
                 return "421 4.3.2 Service not available";
+            case "AUTH" when Faults.Take(RefuseAuth, verb, argument) is not null:
+                Log.Add(new SystemLogEntry(Clock.GetUtcNow(), "SMTP", "/mail", 535) { Fault = RefuseAuth });
+                return "535 5.7.8 Authentication credentials invalid";
             case "RCPT" when Faults.Take(Refuse, verb, argument) is { } fault:
                 var code = fault.Status is >= 421 and <= 554 ? fault.Status : 451;
                 // 500 is what a fault has when no status was given.
@@ -110,7 +117,7 @@ public sealed class MailSystem : SandboxSystem, ISmtpHandler, IDisposable
         }
     }
 
-    bool ISmtpHandler.Accept(string from, IReadOnlyList<string> recipients, byte[] raw)
+    bool ISmtpHandler.Accept(string from, IReadOnlyList<string> recipients, byte[] raw, bool encrypted)
     {
         StoredMail mail;
         lock (_gate)
@@ -124,7 +131,7 @@ public sealed class MailSystem : SandboxSystem, ISmtpHandler, IDisposable
         {
             Fault = dropped ? FaultKinds.DropAnswer : null,
             Changed = [string.Create(CultureInfo.InvariantCulture, $"mail {mail.Id}: {mail.View().Subject}")],
-            Detail = new JsonObject { ["id"] = mail.Id, ["from"] = from, ["to"] = new JsonArray([.. recipients.Select(r => (JsonNode)r)]) },
+            Detail = new JsonObject { ["id"] = mail.Id, ["tls"] = encrypted, ["from"] = from, ["to"] = new JsonArray([.. recipients.Select(r => (JsonNode)r)]) },
         });
         return !dropped;
     }

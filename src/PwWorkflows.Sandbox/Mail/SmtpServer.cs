@@ -2,7 +2,10 @@ using System.Buffers;
 using System.Globalization;
 using System.IO.Pipelines;
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 
 namespace PwWorkflows.Sandbox.Mail;
@@ -14,14 +17,14 @@ interface ISmtpHandler
     Task<string?> BeforeAsync(string verb, string argument, CancellationToken ct);
 
     /// <summary>Takes a message; true answers 250, false drops the connection without an answer.</summary>
-    bool Accept(string from, IReadOnlyList<string> recipients, byte[] raw);
+    bool Accept(string from, IReadOnlyList<string> recipients, byte[] raw, bool encrypted);
 }
 
 /// <summary>
-/// A small SMTP server (RFC 5321) on 127.0.0.1: EHLO, AUTH PLAIN and LOGIN (any credentials), MAIL, RCPT, DATA, RSET, NOOP, VRFY, QUIT. Takes
-/// every message and sends none on.
+/// A small SMTP server (RFC 5321) on 127.0.0.1: EHLO, AUTH PLAIN and LOGIN (any credentials), MAIL, RCPT, DATA, RSET, NOOP, VRFY, QUIT, and with a
+/// certificate STARTTLS (RFC 3207). Takes every message and sends none on.
 /// </summary>
-sealed class SmtpServer(ISmtpHandler handler) : IDisposable
+sealed class SmtpServer(ISmtpHandler handler, X509Certificate2? certificate) : IDisposable
 {
     /// <summary>Largest message in bytes, announced with SIZE.</summary>
     public const int MaxMessageBytes = 25 * 1024 * 1024;
@@ -90,19 +93,24 @@ sealed class SmtpServer(ISmtpHandler handler) : IDisposable
             using (socket)
             {
                 await using var stream = new NetworkStream(socket);
-                await new Session(handler, stream, _stop.Token).RunAsync();
+                await using var session = new Session(handler, stream, certificate, _stop.Token);
+                await session.RunAsync();
             }
         }
-        catch (Exception e) when (e is IOException or SocketException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception e) when (e is IOException or SocketException or OperationCanceledException or ObjectDisposedException or AuthenticationException)
         {
-            // The client left, or the sandbox stops.
+            // The client left or does not trust the certificate, or the sandbox stops.
         }
     }
 
-    sealed class Session(ISmtpHandler handler, NetworkStream stream, CancellationToken ct)
+    sealed class Session(ISmtpHandler handler, NetworkStream plain, X509Certificate2? certificate, CancellationToken ct) : IAsyncDisposable
     {
-        readonly PipeReader _reader = PipeReader.Create(stream);
+        static readonly StreamPipeReaderOptions Shared = new(leaveOpen: true);
+
         readonly List<string> _recipients = [];
+        Stream _stream = plain;
+        PipeReader _reader = PipeReader.Create(plain, Shared);
+        SslStream? _encrypted;
         string? _from;
         bool _greeted;
 
@@ -125,12 +133,29 @@ sealed class SmtpServer(ISmtpHandler handler) : IDisposable
                     return;
                 }
                 if (await handler.BeforeAsync(verb, argument, ct) is { } reply) await ReplyAsync(reply);
+                else if (verb == "STARTTLS" && certificate is not null && _encrypted is null) await EncryptAsync(certificate);
                 else if (verb == "DATA")
                 {
                     if (!await DataAsync()) return;
                 }
                 else await ReplyAsync(verb == "AUTH" ? await AuthAsync(argument) : Command(verb, argument));
             }
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            if (_encrypted is not null) await _encrypted.DisposeAsync();
+        }
+
+        async Task EncryptAsync(X509Certificate2 certificate)
+        {
+            await ReplyAsync("220 2.0.0 Ready to start TLS");
+            // What came in the clear behind the command is not taken for something said under encryption.
+            await _reader.CompleteAsync();
+            _encrypted = new SslStream(plain, leaveInnerStreamOpen: true);
+            await _encrypted.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificate = certificate }, ct);
+            (_stream, _reader, _greeted) = (_encrypted, PipeReader.Create(_encrypted, Shared), false);
+            Forget();
         }
 
         string Command(string verb, string argument)
@@ -140,7 +165,7 @@ sealed class SmtpServer(ISmtpHandler handler) : IDisposable
                 case "EHLO":
                     Begin();
                     return string.Create(CultureInfo.InvariantCulture,
-                        $"250-sandbox.localhost\r\n250-SIZE {MaxMessageBytes}\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n250-PIPELINING\r\n250 AUTH PLAIN LOGIN");
+                        $"250-sandbox.localhost\r\n250-SIZE {MaxMessageBytes}\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n250-PIPELINING\r\n{(certificate is not null && _encrypted is null ? "250-STARTTLS\r\n" : "")}250 AUTH PLAIN LOGIN");
                 case "HELO":
                     Begin();
                     return "250 sandbox.localhost";
@@ -218,7 +243,7 @@ sealed class SmtpServer(ISmtpHandler handler) : IDisposable
                 message.Write("\r\n"u8);
             }
             if (tooBig) await ReplyAsync("552 5.3.4 Message too big");
-            else if (!handler.Accept(_from, [.. _recipients], message.ToArray())) return false;
+            else if (!handler.Accept(_from, [.. _recipients], message.ToArray(), _encrypted is not null)) return false;
             else await ReplyAsync("250 2.0.0 Ok: kept");
             Forget();
             return true;
@@ -254,7 +279,7 @@ sealed class SmtpServer(ISmtpHandler handler) : IDisposable
 
         async Task ReplyAsync(string reply)
         {
-            await stream.WriteAsync(Encoding.ASCII.GetBytes(reply + "\r\n"), ct);
+            await _stream.WriteAsync(Encoding.ASCII.GetBytes(reply + "\r\n"), ct);
         }
 
         async Task<string?> ReadLineAsync() => await ReadLineBytesAsync(MaxLineBytes) is { } line ? Encoding.UTF8.GetString(line) : null;
