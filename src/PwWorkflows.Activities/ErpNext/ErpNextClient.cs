@@ -12,7 +12,7 @@ namespace PwWorkflows.Activities.ErpNext;
 /// <summary>The calls we make to ERPNext (Frappe REST, version 1), nothing more: no order of steps, no memory.</summary>
 /// <remarks>
 /// Every failure is one of two: <see cref="ErpNextRefusedException"/> (no, and no again) or <see cref="ErpNextUnavailableException"/> (not now).
-/// An answer that is not JSON counts as the second. A 429 is waited out here for a short while, since it changed nothing.
+/// An answer that is not JSON counts as the second, and so does a redirect: none is followed. A 429 is waited out here for a short while, since it changed nothing.
 /// </remarks>
 public sealed class ErpNextClient
 {
@@ -141,6 +141,7 @@ public sealed class ErpNextClient
             HttpStatusCode status;
             string text;
             TimeSpan? retryAfter;
+            Uri? location;
             using var timeout = new CancellationTokenSource(_options.Timeout, _time);
             using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, timeout.Token);
             try
@@ -148,6 +149,7 @@ public sealed class ErpNextClient
                 using var response = await client.SendAsync(request, HttpCompletionOption.ResponseContentRead, either.Token).ConfigureAwait(false);
                 status = response.StatusCode;
                 text = await response.Content.ReadAsStringAsync(either.Token).ConfigureAwait(false);
+                location = response.Headers.Location;
                 retryAfter = response.Headers.RetryAfter is { } after ? after.Delta ?? after.Date - _time.GetUtcNow() : null;
             }
             catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
@@ -170,6 +172,16 @@ public sealed class ErpNextClient
                 continue;
             }
 
+            if ((int)status is >= 300 and < 400)
+            {
+                // 301, 307 and 308 say "ask there instead"; a 302 or 303 may come after the work was done.
+                var elsewhere = status is HttpStatusCode.MovedPermanently or HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect;
+                throw new ErpNextUnavailableException(
+                    $"ERPNext redirected us to {Shown(location, address)} ({(int)status}) when asked to {what}. We don't follow: set ERPNEXT_URL to the site's own address.",
+                    null,
+                    method == HttpMethod.Get || elsewhere);
+            }
+
             if (status == HttpStatusCode.NotFound && missingIsNull && FrappeError.Parse(status, text).Type == "DoesNotExistError") return null;
             if ((int)status is >= 200 and < 300)
             {
@@ -185,6 +197,14 @@ public sealed class ErpNextClient
 
             throw Failure(method, what, status, text);
         }
+    }
+
+    /// <summary>Where a redirect points, without what may be secret: user, query and fragment.</summary>
+    private static string Shown(Uri? location, Uri from)
+    {
+        if (location is null) return "nowhere";
+        var target = new Uri(from, location);
+        return target.GetComponents(UriComponents.Scheme | UriComponents.Host | UriComponents.Port | UriComponents.Path, UriFormat.UriEscaped);
     }
 
     private static Exception Failure(HttpMethod method, string what, HttpStatusCode status, string text)
