@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using Minio;
 using Minio.DataModel.Args;
@@ -17,13 +18,17 @@ public sealed class MinioObjectStore : IObjectStore, IDisposable
 
     private readonly IMinioClient _client;
     private readonly string _healthBucket;
+    private readonly TimeSpan _timeout;
+    private readonly TimeProvider _time;
     private readonly ConcurrentDictionary<string, bool> _buckets = new(StringComparer.Ordinal);
 
     /// <summary>Creates the store.</summary>
-    public MinioObjectStore(ObjectStorageOptions options)
+    public MinioObjectStore(ObjectStorageOptions options, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(options);
         _healthBucket = options.FilingsBucket;
+        _timeout = options.Timeout;
+        _time = time;
         _client = new MinioClient()
             .WithEndpoint(options.Endpoint)
             .WithCredentials(options.AccessKey, options.SecretKey)
@@ -38,31 +43,49 @@ public sealed class MinioObjectStore : IObjectStore, IDisposable
     {
         ObjectNames.Check(bucket, key);
         ArgumentException.ThrowIfNullOrEmpty(contentType);
-        await GuardAsync(bucket, key, "written", async () =>
+        var written = await GuardAsync(bucket, key, "written", async token =>
         {
-            await EnsureBucketAsync(bucket, ct).ConfigureAwait(false);
-            using var stream = new MemoryStream(content.ToArray(), writable: false);
-            var args = new PutObjectArgs().WithBucket(bucket).WithObject(key).WithStreamData(stream).WithObjectSize(content.Length).WithContentType(contentType);
-            if (metadata is { Count: > 0 })
-                args = args.WithHeaders(metadata.ToDictionary(static m => MetadataPrefix + m.Key.ToLowerInvariant(), static m => m.Value));
-            await _client.PutObjectAsync(args, ct).ConfigureAwait(false);
+            await EnsureBucketAsync(bucket, token).ConfigureAwait(false);
+            try
+            {
+                await PutOnceAsync(bucket, key, content, contentType, metadata, token).ConfigureAwait(false);
+            }
+            catch (BucketNotFoundException)
+            {
+                // It was there before, and somebody took it away since.
+                _buckets.TryRemove(bucket, out _);
+                await EnsureBucketAsync(bucket, token).ConfigureAwait(false);
+                await PutOnceAsync(bucket, key, content, contentType, metadata, token).ConfigureAwait(false);
+            }
+
             return true;
-        }).ConfigureAwait(false);
+        }, ct).ConfigureAwait(false);
+        if (!written) throw new ObjectStoreException($"{bucket}/{key} could not be written: the server says that there is no bucket {bucket}.");
 
         var back = await GetAsync(bucket, key, ct).ConfigureAwait(false);
         if (back is null || !back.Content.Span.SequenceEqual(content.Span))
             throw new ObjectStoreException($"{bucket}/{key} was written but reads back differently: {content.Length} bytes sent, {back?.Content.Length ?? 0} found.");
     }
 
+    private async Task PutOnceAsync(
+        string bucket, string key, ReadOnlyMemory<byte> content, string contentType, IReadOnlyDictionary<string, string>? metadata, CancellationToken ct)
+    {
+        using var stream = new MemoryStream(content.ToArray(), writable: false);
+        var args = new PutObjectArgs().WithBucket(bucket).WithObject(key).WithStreamData(stream).WithObjectSize(content.Length).WithContentType(contentType);
+        if (metadata is { Count: > 0 })
+            args = args.WithHeaders(metadata.ToDictionary(static m => MetadataPrefix + m.Key.ToLowerInvariant(), static m => m.Value));
+        await _client.PutObjectAsync(args, ct).ConfigureAwait(false);
+    }
+
     /// <inheritdoc />
     public async Task<StoredObject?> GetAsync(string bucket, string key, CancellationToken ct)
     {
         ObjectNames.Check(bucket, key);
-        return await GuardAsync(bucket, key, "read", async () =>
+        return await GuardAsync(bucket, key, "read", async token =>
         {
             using var content = new MemoryStream();
-            var args = new GetObjectArgs().WithBucket(bucket).WithObject(key).WithCallbackStream((stream, token) => stream.CopyToAsync(content, token));
-            var stat = await _client.GetObjectAsync(args, ct).ConfigureAwait(false);
+            var args = new GetObjectArgs().WithBucket(bucket).WithObject(key).WithCallbackStream((stream, copyCt) => stream.CopyToAsync(content, copyCt));
+            var stat = await _client.GetObjectAsync(args, token).ConfigureAwait(false);
             var metadata = new Dictionary<string, string>(StringComparer.Ordinal);
             foreach (var (name, value) in stat.MetaData)
             {
@@ -72,7 +95,7 @@ public sealed class MinioObjectStore : IObjectStore, IDisposable
             }
 
             return new StoredObject(content.ToArray(), stat.ContentType, metadata);
-        }).ConfigureAwait(false);
+        }, ct).ConfigureAwait(false);
     }
 
     /// <inheritdoc />
@@ -83,7 +106,8 @@ public sealed class MinioObjectStore : IObjectStore, IDisposable
             bucket,
             key,
             "looked up",
-            async () => await _client.StatObjectAsync(new StatObjectArgs().WithBucket(bucket).WithObject(key), ct).ConfigureAwait(false)).ConfigureAwait(false) is not null;
+            async token => await _client.StatObjectAsync(new StatObjectArgs().WithBucket(bucket).WithObject(key), token).ConfigureAwait(false),
+            ct).ConfigureAwait(false) is not null;
     }
 
     /// <inheritdoc />
@@ -91,14 +115,14 @@ public sealed class MinioObjectStore : IObjectStore, IDisposable
     {
         ObjectNames.CheckBucket(bucket);
         ArgumentNullException.ThrowIfNull(prefix);
-        var keys = await GuardAsync(bucket, prefix, "listed", async () =>
+        var keys = await GuardAsync(bucket, prefix, "listed", async token =>
         {
             var found = new List<string>();
-            if (!await _client.BucketExistsAsync(new BucketExistsArgs().WithBucket(bucket), ct).ConfigureAwait(false)) return found;
+            if (!await _client.BucketExistsAsync(new BucketExistsArgs().WithBucket(bucket), token).ConfigureAwait(false)) return found;
             var args = new ListObjectsArgs().WithBucket(bucket).WithPrefix(prefix).WithRecursive(true);
-            await foreach (var item in _client.ListObjectsEnumAsync(args, ct).ConfigureAwait(false)) found.Add(item.Key);
+            await foreach (var item in _client.ListObjectsEnumAsync(args, token).ConfigureAwait(false)) found.Add(item.Key);
             return found;
-        }).ConfigureAwait(false);
+        }, ct).ConfigureAwait(false);
         foreach (var key in (keys ?? []).Order(StringComparer.Ordinal)) yield return key;
     }
 
@@ -106,11 +130,11 @@ public sealed class MinioObjectStore : IObjectStore, IDisposable
     public async Task DeleteAsync(string bucket, string key, CancellationToken ct)
     {
         ObjectNames.Check(bucket, key);
-        await GuardAsync(bucket, key, "removed", async () =>
+        await GuardAsync(bucket, key, "removed", async token =>
         {
-            await _client.RemoveObjectAsync(new RemoveObjectArgs().WithBucket(bucket).WithObject(key), ct).ConfigureAwait(false);
+            await _client.RemoveObjectAsync(new RemoveObjectArgs().WithBucket(bucket).WithObject(key), token).ConfigureAwait(false);
             return true;
-        }).ConfigureAwait(false);
+        }, ct).ConfigureAwait(false);
     }
 
     /// <inheritdoc />
@@ -119,10 +143,13 @@ public sealed class MinioObjectStore : IObjectStore, IDisposable
         try
         {
             // Any answer about the bucket proves server and credentials; the bucket itself is made when first needed.
-            _ = await _client.BucketExistsAsync(new BucketExistsArgs().WithBucket(_healthBucket), ct).ConfigureAwait(false);
-            return true;
+            return await GuardAsync(_healthBucket, "", "looked at", async token =>
+            {
+                _ = await _client.BucketExistsAsync(new BucketExistsArgs().WithBucket(_healthBucket), token).ConfigureAwait(false);
+                return true;
+            }, ct).ConfigureAwait(false);
         }
-        catch (Exception e) when (e is not OperationCanceledException || !ct.IsCancellationRequested)
+        catch (ObjectStoreException)
         {
             return false;
         }
@@ -150,19 +177,28 @@ public sealed class MinioObjectStore : IObjectStore, IDisposable
         _buckets.TryAdd(bucket, true);
     }
 
-    private static async Task<T?> GuardAsync<T>(string bucket, string key, string what, Func<Task<T>> call)
+    private async Task<T?> GuardAsync<T>(string bucket, string key, string what, Func<CancellationToken, Task<T>> call, CancellationToken ct)
     {
+        using var timeout = new CancellationTokenSource(_timeout, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, timeout.Token);
         try
         {
-            return await call().ConfigureAwait(false);
+            return await call(either.Token).ConfigureAwait(false);
         }
         catch (Exception e) when (e is ObjectNotFoundException or BucketNotFoundException)
         {
             return default;
         }
-        catch (Exception e) when (e is MinioException or HttpRequestException or IOException or TaskCanceledException { InnerException: TimeoutException })
+        catch (Exception) when (ct.IsCancellationRequested)
         {
-            throw new ObjectStoreException($"{bucket}/{key} could not be {what}: {e.Message}", e);
+            ct.ThrowIfCancellationRequested();
+            throw;
+        }
+        catch (Exception e)
+        {
+            // Whatever it is: the client lets out what its parsers throw at an answer that is not S3's.
+            var why = timeout.IsCancellationRequested ? string.Create(CultureInfo.InvariantCulture, $"the server did not answer within {_timeout.TotalSeconds:0.#} s") : e.Message;
+            throw new ObjectStoreException($"{bucket}/{key} could not be {what}: {why}", e);
         }
     }
 }

@@ -22,6 +22,9 @@ public sealed class ObjectStorageOptions
     /// <summary><c>MINIO_REGION</c>; default <c>us-east-1</c>.</summary>
     public string Region { get; set; } = "us-east-1";
 
+    /// <summary><c>MINIO_TIMEOUT_SECONDS</c>: how long one call may take, 1 to 90; default 60.</summary>
+    public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(60);
+
     /// <summary><c>PW_DATA</c>: the data folder; default <c>./data</c>.</summary>
     public string DataFolder { get; set; } = "./data";
 
@@ -47,6 +50,7 @@ public sealed class ObjectStorageOptions
         AccessKey = settings.Text("MINIO_ACCESS_KEY");
         SecretKey = settings.Secret("MINIO_SECRET_KEY");
         Region = settings.Text("MINIO_REGION", "us-east-1");
+        Timeout = TimeSpan.FromSeconds(settings.Number("MINIO_TIMEOUT_SECONDS", 60, 1, 90));
         DataFolder = settings.Text("PW_DATA", "./data");
         FilingsBucket = settings.Text("FILINGS_BUCKET", "filings");
         try
@@ -73,11 +77,12 @@ public static class ObjectStorageRegistration
     public static IServiceCollection AddObjectStorage(this IServiceCollection services)
     {
         ArgumentNullException.ThrowIfNull(services);
+        services.TryAddSingleton(TimeProvider.System);
         services.AddSettings<ObjectStorageOptions>(static (o, s) => o.Bind(s));
         services.TryAddSingleton<IObjectStore>(static provider =>
         {
             var options = provider.GetRequiredService<IOptions<ObjectStorageOptions>>().Value;
-            return options.UsesS3 ? new MinioObjectStore(options) : new FolderObjectStore(Path.Combine(options.DataFolder, "objects"));
+            return options.UsesS3 ? new MinioObjectStore(options, provider.GetRequiredService<TimeProvider>()) : new FolderObjectStore(Path.Combine(options.DataFolder, "objects"));
         });
         return services;
     }

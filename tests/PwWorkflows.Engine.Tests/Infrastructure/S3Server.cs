@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 
-namespace PwWorkflows.EndToEnd.Tests.Infrastructure;
+namespace PwWorkflows.Tests.Infrastructure;
 
 /// <summary>An S3 server (s3rver, from <c>tests/npm</c>) on a free loopback port, its objects in a folder of its own.</summary>
 public sealed class S3Server : IAsyncDisposable
@@ -33,12 +33,13 @@ public sealed class S3Server : IAsyncDisposable
     /// <exception cref="InvalidOperationException">The npm parts are missing, or it does not start.</exception>
     public static async Task<S3Server> StartAsync(CancellationToken ct)
     {
-        var script = Path.Combine(Root(), "tests", "npm", "node_modules", "s3rver", "bin", "s3rver.js");
+        var npm = Path.Combine(Root(), "tests", "npm");
+        var script = Path.Combine(npm, "node_modules", "s3rver", "bin", "s3rver.js");
         if (!File.Exists(script)) throw new InvalidOperationException("s3rver is missing: run npm ci in tests/npm, as ./test does.");
         var port = FreePort().ToString(CultureInfo.InvariantCulture);
         var folder = new TemporaryFolder();
         var start = new ProcessStartInfo("node") { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
-        foreach (var arg in (string[])[script, "--directory", folder.FullPath, "--address", "127.0.0.1", "--port", port, "--silent", "--no-vhost-buckets"]) start.ArgumentList.Add(arg);
+        foreach (var arg in (string[])["--require", Path.Combine(npm, "s3-namespace.js"), script, "--directory", folder.FullPath, "--address", "127.0.0.1", "--port", port, "--silent", "--no-vhost-buckets"]) start.ArgumentList.Add(arg);
         var process = Process.Start(start) ?? throw new InvalidOperationException("node can't be started.");
         var server = new S3Server(process, folder, "127.0.0.1:" + port);
         try
