@@ -16,7 +16,7 @@ public static class ErpNextRegistration
         services.AddSettings<ErpNextOptions>(static (o, s) => o.Bind(s));
         services.AddHttpClient(ErpNextClient.HttpClientName)
             .ConfigureHttpClient(static client => client.Timeout = Timeout.InfiniteTimeSpan) // Each call has its own, on the injected clock.
-            // A redirect would turn a POST into a GET and take the token elsewhere.
+                                                                                             // A redirect would turn a POST into a GET and take the token elsewhere.
             .ConfigurePrimaryHttpMessageHandler(static () => new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false })
             .RemoveAllLoggers();
         services.TryAddSingleton<ErpNextClient>();

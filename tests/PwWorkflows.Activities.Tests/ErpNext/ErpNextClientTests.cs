@@ -39,7 +39,9 @@ public sealed class ErpNextClientTests : IAsyncLifetime
         await _app.StartAsync(Ct);
         var services = new ServiceCollection().AddSingleton<IConfiguration>(new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?>
         {
-            ["ERPNEXT_URL"] = _app.Urls.First(), ["ERPNEXT_API_KEY"] = "marked-key", ["ERPNEXT_API_SECRET"] = "marked-secret",
+            ["ERPNEXT_URL"] = _app.Urls.First(),
+            ["ERPNEXT_API_KEY"] = "marked-key",
+            ["ERPNEXT_API_SECRET"] = "marked-secret",
         }).Build());
         services.AddErpNext();
         _services = services.BuildServiceProvider();
