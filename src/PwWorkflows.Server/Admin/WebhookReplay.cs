@@ -77,10 +77,15 @@ public sealed class WebhookReplay(IPwDatabase database, IOptions<ServerOptions> 
             static r => (Line: Line(r), Body: r.IsDBNull(9) ? null : r.GetFieldValue<byte[]>(9)),
             ct).ConfigureAwait(false);
         if (rows is not [var (line, body)]) return new ReplayResult.NotFound();
+        // A line that was replayed has this behind its event's id; the event is in the inbox anew, unless that replay never got as far.
+        var mark = string.Create(CultureInfo.InvariantCulture, $"#{line.Id}");
+        var wasReplayed = line.EventId?.EndsWith(mark, StringComparison.Ordinal) == true;
+        var eventId = wasReplayed ? line.EventId![..^mark.Length] : line.EventId;
         var why = (line.Status, line.EventId, line.Provider, body) switch
         {
             ("rejected", _, _, _) or (_, null, _, _) => "It was refused when it came: nothing proves who sent it. Ask the sender to deliver it again.",
             ("applied", _, _, _) => $"It has been applied. If its workflow failed, retry the instance {line.InstanceId}.",
+            _ when wasReplayed && await IsKnownAsync(line.Provider, eventId!, ct).ConfigureAwait(false) => "It has been replayed already; look at the newer line of its event.",
             ("duplicate", _, _, _) => "It is a duplicate of an event that was taken.",
             ("waiting", _, _, _) => "It waits for its order and is looked at again by itself.",
             (_, _, not "stripe", _) => $"Events of {line.Provider} can't be replayed; ask the sender to deliver it again.",
@@ -90,22 +95,27 @@ public sealed class WebhookReplay(IPwDatabase database, IOptions<ServerOptions> 
         if (why is not null) return new ReplayResult.Refused(why);
 
         // The old line stays as history under another id, so that the event counts as new.
-        var past = string.Create(CultureInfo.InvariantCulture, $"{line.EventId}#{line.Id}");
-        if (await RenameAsync(id, line.EventId!, past, ct).ConfigureAwait(false) == 0) return new ReplayResult.Refused("Somebody else is replaying it.");
+        var past = eventId + mark;
+        if (!wasReplayed && await RenameAsync(id, eventId!, past, ct).ConfigureAwait(false) == 0) return new ReplayResult.Refused("Somebody else is replaying it.");
         try
         {
             var status = await DeliverAsync(body!, server, ct).ConfigureAwait(false);
-            if (status is >= 200 and < 300) return new ReplayResult.Delivered(line.EventId!, status);
-            await RenameAsync(id, past, line.EventId!, CancellationToken.None).ConfigureAwait(false);
+            if (status is >= 200 and < 300) return new ReplayResult.Delivered(eventId!, status);
+            await RenameAsync(id, past, eventId!, CancellationToken.None).ConfigureAwait(false);
             return new ReplayResult.Refused(string.Create(CultureInfo.InvariantCulture, $"The webhook answered {status}."));
         }
         catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
         {
-            await RenameAsync(id, past, line.EventId!, CancellationToken.None).ConfigureAwait(false);
+            await RenameAsync(id, past, eventId!, CancellationToken.None).ConfigureAwait(false);
             ct.ThrowIfCancellationRequested();
             return new ReplayResult.Refused($"The server at {server} did not answer: {e.Message}");
         }
     }
+
+    private async Task<bool> IsKnownAsync(string provider, string eventId, CancellationToken ct) =>
+        (await database.QueryAsync(
+            "SELECT COUNT(*) FROM webhook_inbox WHERE provider = @provider AND event_id = @event",
+            Parameters.Of(("provider", provider), ("event", eventId)), static r => r.GetInt64(0), ct).ConfigureAwait(false))[0] > 0;
 
     // When the event has come anew in between, the old line keeps its new name: the unique key would be hurt.
     private Task<int> RenameAsync(long id, string from, string to, CancellationToken ct) =>
