@@ -1,9 +1,10 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 
 namespace PwWorkflows.EndToEnd.Tests.MainJob;
 
 /// <summary>However often and in whatever order an order's events come, it is served once.</summary>
-public sealed class DuplicateTests
+public sealed partial class DuplicateTests
 {
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
@@ -43,5 +44,26 @@ public sealed class DuplicateTests
         }
 
         Assert.Equal(orders.Count, scene.Usac.CountFilings());
+
+        // What operators grep for, word for word, each once.
+        foreach (var (order, method) in orders.Select(static o => (o, o == "CO-D0000000" ? "card" : "ach")))
+        {
+            var salesOrder = Scene.Text(await scene.ShowAsync(order, Ct), "sales_order")!;
+            string[] expected =
+            [
+                $"[checkout] Payment confirmed: compliance {order} via {method}",
+                $"[checkout] Advanced compliance Sales Order {salesOrder} to Service Queued",
+                $"[checkout] Worker dispatched: {order} (fcc-499a)",
+                $"[worker] process_compliance_service: {order} (Form499AHandler)",
+            ];
+            Assert.Equal(expected, OperatorLines(scene.Logs).Where(l => l.Contains(order, StringComparison.Ordinal) || l.Contains(salesOrder + " to Service Queued", StringComparison.Ordinal)));
+        }
     }
+
+    /// <summary>The messages that begin with one of the marks, without the time, level and source in front of them.</summary>
+    private static IEnumerable<string> OperatorLines(string log) =>
+        log.Split('\n').Select(static l => OperatorLine().Match(l)).Where(static m => m.Success).Select(static m => m.Groups[1].Value);
+
+    [GeneratedRegex(@"(?<=\] )(\[(?:checkout|worker)\] .*)$")]
+    private static partial Regex OperatorLine();
 }
