@@ -26,7 +26,7 @@ public sealed class ServiceDefinitionTests
     [Theory]
     [InlineData("service-fcc-499a")]
     [InlineData("service-fcc-499a-zero")]
-    public void Every_step_exists_with_its_inputs_and_outputs(string name)
+    public void Every_step_exists_and_names_only_inputs_and_outputs_that_it_has(string name)
     {
         var definition = Read(name);
         Assert.Equal(name, definition["definitionId"]!.GetValue<string>());
@@ -36,9 +36,11 @@ public sealed class ServiceDefinitionTests
         foreach (var activity in ours)
         {
             var type = Ours[activity!["type"]!.GetValue<string>()];
-            var given = activity.AsObject().Select(p => p.Key).Except(common).Order();
-            var known = type.GetProperties().Where(p => p.PropertyType.IsAssignableTo(typeof(Argument))).Select(p => char.ToLowerInvariant(p.Name[0]) + p.Name[1..]).Order();
-            Assert.Equal(known, given);
+            var given = activity.AsObject().Select(p => p.Key).Except(common).ToList();
+            var known = type.GetProperties().Where(p => p.PropertyType.IsAssignableTo(typeof(Argument))).Select(p => char.ToLowerInvariant(p.Name[0]) + p.Name[1..]);
+            // Files leave out what is not set and not bound.
+            Assert.Empty(given.Except(known));
+            Assert.Contains("orderNumber", given);
         }
     }
 
