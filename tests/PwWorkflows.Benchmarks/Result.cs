@@ -58,7 +58,7 @@ public sealed record BenchOptions(IReadOnlyList<string> Names, bool Json, IReadO
     {
         wrong = "";
         var names = new List<string>();
-        var (json, rounds, seconds, one) = (false, 3, 4, 0);
+        var (json, rounds, seconds, one) = (false, 3, 3, 0);
         string[] databases = ["postgres", "sqlite"];
         for (var i = 0; i < args.Length; i++)
         {

@@ -117,7 +117,7 @@ public abstract class RetentionContract(ITestDatabase database) : EngineHostTest
     }
 
     [Fact]
-    public async Task Content_that_nothing_uses_goes_at_the_second_look_and_pinned_content_stays()
+    public async Task Content_that_nothing_uses_goes_once_its_revisions_are_gone_and_pinned_content_stays()
     {
         await using var host = await StartAsync();
         var pinned = await host.PublishAsync("event", Ct);
@@ -125,9 +125,13 @@ public abstract class RetentionContract(ITestDatabase database) : EngineHostTest
         var unused = await host.PublishAsync("foreach", Ct);
         await host.Store.ChangeDefinitionsAsync(new DefinitionChange { Delete = [pinned.Id, unused.Id] }, Ct);
 
-        await CleanAsync(host);
+        // What was saved can be looked at and restored for a while.
+        for (var look = 0; look < 3; look++) await CleanAsync(host);
         Assert.NotNull(await host.Store.GetContentAsync(unused.ContentHash, Ct));
-        await CleanAsync(host);
+        _clock.Advance(TimeSpan.FromDays(31));
+
+        // It goes at the second look; the host's own worker may look as well.
+        for (var look = 0; look < 2; look++) await CleanAsync(host);
         Assert.Null(await host.Store.GetContentAsync(unused.ContentHash, Ct));
         Assert.NotNull(await host.Store.GetContentAsync(pinned.ContentHash, Ct));
     }
