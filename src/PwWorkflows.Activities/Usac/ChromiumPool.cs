@@ -51,7 +51,7 @@ public sealed class ChromiumPool : IAsyncDisposable
     public bool IsRunning => _browser?.IsConnected == true;
 
     /// <summary>
-    /// Where the browser is: the option, else <c>/usr/bin/chromium-headless-shell</c> (the same browser without windows, which takes a third of the processor time), else
+    /// Where the browser is: the option, else <c>/usr/bin/chromium-headless-shell</c> (the same browser without windows, which takes less processor time), else
     /// <c>/usr/bin/chromium</c>, else the first found along <c>PATH</c>.
     /// </summary>
     /// <exception cref="FileNotFoundException">There is none.</exception>
