@@ -4,6 +4,7 @@ using PwWorkflows.Activities.ErpNext;
 using PwWorkflows.Activities.Notifications;
 using PwWorkflows.Activities.Orders;
 using PwWorkflows.Activities.Records;
+using PwWorkflows.Activities.Scheduling;
 using PwWorkflows.Activities.Storage;
 using PwWorkflows.Activities.Usac;
 using PwWorkflows.Server.Admin;
@@ -24,6 +25,7 @@ internal static class Capabilities
         services.AddNotifications();
         services.AddOrders();
         services.AddUsacFilings();
+        services.AddScheduling();
         services.TryAddSingleton<AuditLog>();
         return services;
     }
