@@ -19,7 +19,14 @@ public sealed record MailToSend(
     string Template,
     IReadOnlyDictionary<string, object?> Values,
     string? Order = null,
-    IReadOnlyList<MailAttachment>? Attachments = null);
+    IReadOnlyList<MailAttachment>? Attachments = null)
+{
+    /// <summary>Sent by a job and not as an answer to what its reader just did: it waits when the mails of the minute are used up.</summary>
+    public bool Bulk { get; init; }
+
+    /// <summary>The administrator gets a blind copy.</summary>
+    public bool CopyAdmin { get; init; }
+}
 
 /// <summary>How a mail fared.</summary>
 /// <param name="MessageId">The mail's Message-ID, derived from its key.</param>

@@ -38,6 +38,15 @@ public sealed class MailOptions
     /// <summary><c>SMTP_TIMEOUT_SECONDS</c>, 1 to 300; default 30.</summary>
     public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>When mails that a job starts may go to customers; <c>MAIL_TIME_ZONE</c>, <c>MAIL_QUIET_HOURS</c>, <c>MAIL_WORKING_HOURS</c>, <c>MAIL_WORKING_DAYS</c>, <c>MAIL_HOLIDAYS</c>.</summary>
+    public MailHours Hours { get; set; } = new();
+
+    /// <summary><c>MAIL_PER_MINUTE</c>: how many mails a minute all nodes together hand to the relay, 0 to 10000; 0 for any number. Default 100, in the sandbox 0.</summary>
+    public int PerMinute { get; set; }
+
+    /// <summary><c>SITE_URL</c>: the customers' site, for links in mails.</summary>
+    public Uri Site { get; set; } = new("https://performancewest.net/");
+
     /// <summary>Whether mail goes to the people it is for (production and sandbox), or all to the administrator.</summary>
     public bool ReachesCustomers { get; set; }
 
@@ -57,6 +66,9 @@ public sealed class MailOptions
         Timeout = TimeSpan.FromSeconds(settings.Number("SMTP_TIMEOUT_SECONDS", 30, 1, 300));
         var environment = settings.Choice("PW_ENVIRONMENT", "development", "production", "sandbox", "development");
         ReachesCustomers = environment is "production" or "sandbox";
+        Hours = MailHours.Read(settings, TimeProvider.System.GetUtcNow());
+        PerMinute = settings.Number("MAIL_PER_MINUTE", environment == "sandbox" ? 0 : 100, 0, 10_000);
+        Site = settings.Url("SITE_URL") ?? Site;
         if (environment == "production" && Host.Length == 0) settings.Problem("SMTP_HOST: expected the mail relay's name, found nothing.");
         if (User.Length > 0 && Password.Length == 0) settings.Problem("SMTP_PASS: expected the password of SMTP_USER, found nothing.");
         if (!Directory.Exists(Templates)) settings.Problem($"PW_MAIL_TEMPLATES: expected a folder of mail templates, found none at '{Templates}'.");

@@ -32,6 +32,7 @@ public sealed class MailSender : IMailSender
     private readonly TimeProvider _time;
     private readonly MailOptions _options;
     private readonly MailTemplates _templates;
+    private readonly MailSlots _slots;
     private readonly ILogger<MailSender> _logger;
 
     /// <summary>Creates the sender.</summary>
@@ -43,6 +44,7 @@ public sealed class MailSender : IMailSender
         _time = time;
         _options = options.Value;
         _templates = new MailTemplates(_options.Templates);
+        _slots = new MailSlots(database, time, _options.PerMinute);
         _logger = logger;
     }
 
@@ -78,12 +80,13 @@ public sealed class MailSender : IMailSender
         // Asked here and not of the ledger: its row goes when a try in between proves to have done nothing, what came before it doesn't.
         var repeat = await OutcomeAsync(mail.Key, ct).ConfigureAwait(false) is { } before && (before.Status == "sending" || IsRepeat(before.Note));
         var mark = repeat ? PossibleRepeat : null;
-        var values = new Dictionary<string, object?>(mail.Values) { ["reply_address"] = _options.ReplyTo };
+        var values = new Dictionary<string, object?>(mail.Values) { ["reply_address"] = _options.ReplyTo, ["site_url"] = _options.Site.AbsoluteUri.TrimEnd('/') };
         var content = await _templates.RenderAsync(mail.Template, values, ct).ConfigureAwait(false);
         var message = Compose(mail, content, repeat);
         var sentTo = message.To.Mailboxes.First().Address;
         var sent = new MailSent(message.MessageId!, sentTo, content.Subject);
 
+        await _slots.TakeAsync(mail.Bulk, ct).ConfigureAwait(false);
         using var timeout = new CancellationTokenSource(_options.Timeout, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, timeout.Token);
         using var smtp = new SmtpClient { ServerCertificateValidationCallback = CertificateCheck };
@@ -157,6 +160,7 @@ public sealed class MailSender : IMailSender
         message.ReplyTo.Add(new MailboxAddress("Performance West", _options.ReplyTo));
         message.To.Add(new MailboxAddress("", _options.ReachesCustomers ? mail.To : _options.Admin));
         if (!_options.ReachesCustomers) message.Headers.Add("X-PW-Original-To", mail.To);
+        else if (mail.CopyAdmin && !_options.Admin.Equals(mail.To, StringComparison.OrdinalIgnoreCase)) message.Bcc.Add(new MailboxAddress("", _options.Admin));
         if (repeat) message.Headers.Add("X-PW-Possible-Repeat", "yes");
         var body = new BodyBuilder { TextBody = content.Text, HtmlBody = content.Html };
         foreach (var attachment in mail.Attachments ?? [])

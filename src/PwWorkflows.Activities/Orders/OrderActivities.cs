@@ -374,13 +374,17 @@ public sealed class RaiseToDo : CodeActivity
     [Input(Description = "What happened and what to do, for people.", UIHint = "multiline")]
     public Input<string> Instructions { get; set; } = default!;
 
+    /// <summary>The job it comes from, when it is about no order.</summary>
+    [Input(Description = "The job it comes from, such as pw-usf-factor-monitor, when it is about no order.")]
+    public Input<string?> Job { get; set; } = default!;
+
     /// <inheritdoc />
     protected override async ValueTask ExecuteAsync(ActivityExecutionContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
         var number = OrderNumber.Get(context);
         var order = await context.GetRequiredService<IOrders>().GetAsync(number, context.CancellationToken);
-        var request = new ToDoRequest(order?.ServiceSlug ?? "unknown", number, Marker.Get(context), Instructions.Get(context)) { SalesOrder = order?.SalesOrder };
+        var request = new ToDoRequest(order?.ServiceSlug ?? (Job.GetOrDefault(context) is { Length: > 0 } job ? job : "unknown"), number, Marker.Get(context), Instructions.Get(context)) { SalesOrder = order?.SalesOrder };
         await context.GetRequiredService<IAdminToDos>().RaiseAsync(request, context.CancellationToken);
     }
 }

@@ -12,17 +12,21 @@ namespace PwWorkflows.Sandbox.Usac;
 /// <remarks>
 /// Besides the core's faults it plays: <c>maintenance</c> (the maintenance page with 503, like <c>html</c>), <c>expired_session</c> (the session
 /// ends at the request it hits), <c>changed_layout</c> (the box named by <c>data.field</c>, such as <c>303.1.a</c>, gets another id and label),
-/// <c>robot</c> (a CAPTCHA page) and <c>no_confirmation</c> (the confirmation page lacks its number). A form sent twice is filed twice.
+/// <c>robot</c> (a CAPTCHA page), <c>no_confirmation</c> (the confirmation page lacks its number) and <c>changed_factors</c> (the public page of contribution factors in another shape). A form sent twice is filed twice.
 /// </remarks>
 /// <param name="context">What the core gives.</param>
 public sealed class UsacSystem(SandboxContext context)
-    : SandboxSystem("usac", context, "maintenance", "expired_session", "changed_layout", "robot", "no_confirmation")
+    : SandboxSystem("usac", context, "maintenance", "expired_session", "changed_layout", "robot", "no_confirmation", ChangedFactors)
 {
     const string PendingCookie = "usac_pending";
+
+    /// <summary>Fault kind: the page of contribution factors has another shape, named by <c>data.shape</c>.</summary>
+    const string ChangedFactors = "changed_factors";
 
     static readonly string[] OfficerLines = ["221.name", "223.name", "225.name"];
 
     readonly UsacBooks _books = new(context.Clock);
+    readonly FactorPages _factors = new();
 
     /// <summary>Boxes of the officer's certification, lines 606 to 611.</summary>
     internal static readonly IReadOnlyList<Box> CertificationBoxes =
@@ -43,7 +47,14 @@ public sealed class UsacSystem(SandboxContext context)
     public IReadOnlyDictionary<string, string>? LastFiledValues => _books.Filings() is [.., var last] ? last.Values : null;
 
     /// <inheritdoc />
-    public override void Reset() => _books.Reset();
+    public override void Reset()
+    {
+        _books.Reset();
+        _factors.Reset();
+    }
+
+    /// <summary>Publishes a contribution factor, or another one for its quarter.</summary>
+    public void PublishFactor(FactorRow row) => _factors.Publish(row);
 
     /// <inheritdoc />
     public override string MaintenancePage => UsacHtml.Maintenance();
@@ -103,6 +114,14 @@ public sealed class UsacSystem(SandboxContext context)
         routes.MapGet("/_filings", () => SandboxJson.Ok(
             _books.Filings().Select(f => new { f.ConfirmationNumber, f.FilerId, f.LegalName, f.Year, f.Reference, f.SubmittedAt, f.OfficerName, f.OfficerTitle, f.Values })));
         routes.MapPost("/_session", (Delegate)SessionAsync);
+        routes.MapGet("/service-providers/making-payments/contribution-factors", http => Write(
+            http, _factors.Page(Faults.Take(ChangedFactors, http.Request.Method, http.Request.Path.Value ?? "")?.Data?["shape"]?.ToString())));
+        routes.MapGet("/_factors", () => SandboxJson.Ok(_factors.Rows));
+        routes.MapPost("/_factors", (FactorRow row) =>
+        {
+            _factors.Publish(row);
+            return SandboxJson.Ok(_factors.Rows);
+        });
     }
 
     /// <summary>A form filed in a calendar year reports the year before and bears the calendar year's number.</summary>

@@ -5,6 +5,7 @@ using PwWorkflows.Activities.Notifications;
 using PwWorkflows.Activities.Orders;
 using PwWorkflows.Activities.Records;
 using PwWorkflows.Activities.Scheduling;
+using PwWorkflows.Activities.Regulatory;
 using PwWorkflows.Activities.Storage;
 using PwWorkflows.Activities.Usac;
 using PwWorkflows.Server.Admin;
@@ -26,6 +27,7 @@ internal static class Capabilities
         services.AddOrders();
         services.AddUsacFilings();
         services.AddScheduling();
+        services.AddRegulatory();
         services.TryAddSingleton<AuditLog>();
         return services;
     }

@@ -68,9 +68,9 @@ public sealed class MailSenderTests : IAsyncLifetime
     }
 
     /// <summary>A sender as a node of its own has it.</summary>
-    private MailSender Sender(string tls = "auto", string user = "", int? port = null, bool trusting = false) => new(
+    private MailSender Sender(string tls = "auto", string user = "", int? port = null, bool trusting = false, int perMinute = 0, bool reachesCustomers = true) => new(
         _database, new EffectLedger(_database, _time, NullLogger<EffectLedger>.Instance), _time,
-        Options.Create(new MailOptions { Host = "127.0.0.1", Port = port ?? _sandbox.SmtpPort, Tls = tls, User = user, Password = user.Length > 0 ? Password : "", ReachesCustomers = true }), _log)
+        Options.Create(new MailOptions { Host = "127.0.0.1", Port = port ?? _sandbox.SmtpPort, Tls = tls, User = user, Password = user.Length > 0 ? Password : "", ReachesCustomers = reachesCustomers, PerMinute = perMinute }), _log)
     {
         CertificateCheck = trusting ? (_, certificate, _, _) => certificate!.GetCertHashString() == _certificate.GetCertHashString() : null,
     };
@@ -125,6 +125,46 @@ public sealed class MailSenderTests : IAsyncLifetime
         Assert.Equal(("sent", "possible repeat"), Assert.Single(await KeptAsync()));
         Assert.Equal(sent, await Sender().SendAsync(Mail(), Ct));
         Assert.Equal(2, Sink.Messages.Count);
+    }
+
+    [Fact]
+    public async Task Mails_of_jobs_wait_for_a_slot_of_the_minute_on_all_nodes_and_answers_do_not()
+    {
+        var (one, other) = (Sender(perMinute: 2), Sender(perMinute: 2));
+        await one.SendAsync(Mail("mail:1") with { Bulk = true }, Ct);
+        _time.Advance(TimeSpan.FromSeconds(20));
+        await other.SendAsync(Mail("mail:2") with { Bulk = true }, Ct);
+        await one.SendAsync(Mail("mail:answer"), Ct);
+        var waiting = other.SendAsync(Mail("mail:3") with { Bulk = true }, Ct);
+        _time.Advance(TimeSpan.FromSeconds(39));
+        Assert.False(waiting.IsCompleted);
+        Assert.Equal(3, Sink.Messages.Count);
+        // The answer took a slot too: two are used until its minute is over.
+        await Eventually.TrueAsync(
+            () =>
+            {
+                _time.Advance(TimeSpan.FromSeconds(1));
+                return waiting.IsCompleted;
+            }, "the slot is free", Ct);
+        await waiting;
+        Assert.Equal(4, Sink.Messages.Count);
+    }
+
+    [Fact]
+    public async Task Outside_production_the_administrator_alone_gets_everything()
+    {
+        await Sender(reachesCustomers: false).SendAsync(Mail() with { CopyAdmin = true }, Ct);
+        Assert.Equal(["ops@performancewest.net"], Assert.Single(Sink.Messages).Recipients);
+    }
+
+    [Fact]
+    public async Task Copy_for_the_administrator_is_blind()
+    {
+        await Sender().SendAsync(Mail() with { CopyAdmin = true }, Ct);
+        var mail = Assert.Single(Sink.Messages);
+        Assert.Equal(["dana@carrier.net", "ops@performancewest.net"], mail.Recipients.Order());
+        using var message = mail.Parse();
+        Assert.DoesNotContain(message.Headers, h => h.Value.Contains("ops@performancewest.net", StringComparison.Ordinal));
     }
 
     [Theory]
