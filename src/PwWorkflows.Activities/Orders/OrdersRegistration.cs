@@ -20,6 +20,8 @@ public static partial class OrdersRegistration
         services.TryAddSingleton<StripeIntake>();
         services.TryAddSingleton<Fulfilment>();
         services.TryAddSingleton<ServiceDoors>();
+        services.AddSettings<ReminderOptions>(static (o, s) => o.Bind(s));
+        services.TryAddSingleton<Reminders>();
         AddDispatch(services);
         return services;
     }

@@ -28,7 +28,7 @@ internal static class Capabilities
         services.AddUsacFilings();
         services.AddScheduling();
         services.AddRegulatory();
-        services.TryAddSingleton<AuditLog>();
+        services.AddRecords();
         return services;
     }
 

@@ -82,13 +82,12 @@ public abstract class JobTests(PostgresFixture? postgres) : IAsyncLifetime
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Moves the clock to a moment of Chicago.</summary>
+    /// <summary>Moves the clock forward to a moment of Chicago.</summary>
     protected void ItIs(string chicago)
     {
         var zone = TimeZoneInfo.FindSystemTimeZoneById("America/Chicago");
         var local = DateTime.ParseExact(chicago, "yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);
         var at = new DateTimeOffset(local, zone.GetUtcOffset(local));
-        // A clock that stands still can be set back too: FakeTimeProvider only refuses to go backwards.
         Time.SetUtcNow(at.ToUniversalTime());
     }
 
