@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Authentication.JwtBearer;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.Diagnostics;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
@@ -86,8 +87,9 @@ public static class AdminAuthentication
         services.AddSingleton<LoginThrottle>();
         services.AddSingleton<SignIn>();
         services.AddAuthentication().AddJwtBearer(Scheme, static _ => { }).AddJwtBearer(StudioScheme, static _ => { }).AddJwtBearer(RefreshScheme, static _ => { });
-        // Comes along with authentication and would write keys into the home folder; tokens are signed with a key of our own.
-        services.AddDataProtection().UseEphemeralDataProtectionProvider();
+        // Comes along with authentication and would write keys into the home folder; cookies and forms are sealed with keys from our own secret.
+        services.AddDataProtection();
+        services.Replace(ServiceDescriptor.Singleton<IDataProtectionProvider>(Pages.SecretProtection.Create));
         services.Remove(services.First(static s => s.ServiceType == typeof(IHostedService) && s.ImplementationType?.Namespace?.StartsWith("Microsoft.AspNetCore.DataProtection", StringComparison.Ordinal) == true));
         services.AddOptions<JwtBearerOptions>(Scheme).Configure<IOptions<ServerOptions>, TimeProvider>(static (jwt, server, time) =>
         {
@@ -117,6 +119,19 @@ public static class AdminAuthentication
     {
         ArgumentNullException.ThrowIfNull(http);
         return http.User.FindFirstValue(JwtRegisteredClaimNames.Sub) ?? throw new InvalidOperationException("The endpoint is not guarded.");
+    }
+
+    /// <summary>Who a user is on a request: the name, the roles with those they include, and Elsa's permissions.</summary>
+    public static ClaimsIdentity IdentityOf(AdminUser user, string scheme)
+    {
+        ArgumentNullException.ThrowIfNull(user);
+        return new ClaimsIdentity(
+            [
+                new Claim(JwtRegisteredClaimNames.Sub, user.Username),
+                .. user.Roles.SelectMany(Roles.Including).Distinct(StringComparer.Ordinal).Select(static r => new Claim(AdminTokens.RoleClaim, r)),
+                .. Roles.PermissionsOf(user.Roles).Select(static p => new Claim(Roles.PermissionClaim, p)),
+            ],
+            scheme, JwtRegisteredClaimNames.Sub, AdminTokens.RoleClaim);
     }
 
     private static void Configure(JwtBearerOptions jwt, IOptions<ServerOptions> server, TimeProvider time, string audience)
@@ -149,14 +164,7 @@ public static class AdminAuthentication
                     return;
                 }
 
-                var identity = new ClaimsIdentity(
-                    [
-                        new Claim(JwtRegisteredClaimNames.Sub, user.Username),
-                        .. user.Roles.SelectMany(Roles.Including).Distinct(StringComparer.Ordinal).Select(static r => new Claim(AdminTokens.RoleClaim, r)),
-                        .. Roles.PermissionsOf(user.Roles).Select(static p => new Claim(Roles.PermissionClaim, p)),
-                    ],
-                    Scheme, JwtRegisteredClaimNames.Sub, AdminTokens.RoleClaim);
-                context.Principal = new ClaimsPrincipal(identity);
+                context.Principal = new ClaimsPrincipal(IdentityOf(user, Scheme));
             },
         };
     }

@@ -10,6 +10,7 @@ using PwWorkflows.Activities.Storage;
 using PwWorkflows.Activities.Usac;
 using PwWorkflows.Server.Admin;
 using PwWorkflows.Server.Endpoints;
+using PwWorkflows.Server.Pages;
 
 namespace PwWorkflows.Server.Hosting;
 
@@ -44,6 +45,7 @@ internal static class Capabilities
 
     public static IServiceCollection AddDoors(this IServiceCollection services)
     {
+        services.AddConsole();
         services.AddAdminAuthentication();
         services.TryAddSingleton<OrderReader>();
         services.TryAddSingleton<WebhookReplay>();
@@ -58,6 +60,7 @@ internal static class Capabilities
         LoginEndpoints.Map(app);
         StudioSignIn.Map(app);
         StudioPages.Map(app);
+        ConsoleSetup.Map(app);
         OrderIntake.Map(app);
         // Whoever forgets to name a role on an endpoint gets the strictest one.
         var admin = app.MapGroup("/api/v1/admin");

@@ -44,6 +44,7 @@ public static class Problems
     public static Task WriteAsync(HttpContext http, int status, string? detail, IReadOnlyDictionary<string, string[]>? errors = null)
     {
         ArgumentNullException.ThrowIfNull(http);
+        if (Pages.ConsoleProblem.IsForPeople(http)) return Pages.ConsoleProblem.Of(status, detail).WriteAsync(http);
         http.Response.StatusCode = status;
         http.Response.Headers.CacheControl = "no-store";
         var document = new Document("about:blank", ReasonPhrases.GetReasonPhrase(status), status, detail, TraceId(http), errors);

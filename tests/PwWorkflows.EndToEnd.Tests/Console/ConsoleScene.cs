@@ -1,0 +1,151 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
+using Microsoft.Playwright;
+using PwWorkflows.EndToEnd.Tests.MainJob;
+
+namespace PwWorkflows.EndToEnd.Tests.Pages;
+
+/// <summary>All tests of the console share one server on PostgreSQL and one browser; the same pages are read from SQLite without a browser.</summary>
+[CollectionDefinition(Name)]
+public sealed class ConsoleTests : ICollectionFixture<ConsoleScene>
+{
+    public const string Name = "Console";
+}
+
+/// <summary>A server on PostgreSQL with what an order needs, and a real Chromium. Every test opens tabs of its own.</summary>
+public sealed class ConsoleScene(PostgresFixture postgres) : IAsyncLifetime
+{
+    private readonly ConcurrentDictionary<string, string> _signedIn = new();
+    private IPlaywright _playwright = null!;
+    private IBrowser _browser = null!;
+
+    public Scene Scene { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        Scene = await Scene.StartAsync(TestContext.Current.CancellationToken, postgres);
+        _playwright = await Playwright.CreateAsync();
+        _browser = await _playwright.Chromium.LaunchAsync(new() { ExecutablePath = Environment.GetEnvironmentVariable("CHROMIUM_PATH") ?? "/usr/bin/chromium", Headless = true, Args = ["--no-sandbox", "--disable-dev-shm-usage"] });
+    }
+
+    /// <summary>A tab of nobody.</summary>
+    public Task<ConsoleTab> StrangerAsync(bool phone = false, bool dark = false) => OpenAsync(null, phone, dark);
+
+    /// <summary>A tab of somebody who is signed in, at a page.</summary>
+    /// <param name="user"><c>viewer</c>, <c>operator</c> or <c>admin</c>.</param>
+    /// <param name="path">The page.</param>
+    /// <param name="phone">390 by 844 instead of 1440 by 900.</param>
+    /// <param name="dark">The dark theme.</param>
+    public async Task<ConsoleTab> OpenAsync(string user, string path, bool phone = false, bool dark = false)
+    {
+        if (!_signedIn.TryGetValue(user, out var state))
+        {
+            await using var tab = await StrangerAsync();
+            await tab.SignInAsync(user);
+            _signedIn[user] = state = await tab.Page.Context.StorageStateAsync();
+        }
+
+        var opened = await OpenAsync(state, phone, dark);
+        await opened.GoAsync(path);
+        return opened;
+    }
+
+    private async Task<ConsoleTab> OpenAsync(string? state, bool phone, bool dark)
+    {
+        var context = await _browser.NewContextAsync(new()
+        {
+            BaseURL = Scene.Server.BaseUrl.ToString(),
+            ViewportSize = phone ? new() { Width = 390, Height = 844 } : new() { Width = 1440, Height = 900 },
+            ColorScheme = dark ? ColorScheme.Dark : ColorScheme.Light,
+            TimezoneId = "America/Chicago",
+            StorageState = state,
+        });
+        context.SetDefaultTimeout(120_000);
+        return new ConsoleTab(context, await context.NewPageAsync(), (phone ? "-phone" : "") + (dark ? "-dark" : ""));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _browser.CloseAsync();
+        _playwright.Dispose();
+        await Scene.DisposeAsync();
+    }
+}
+
+/// <summary>A tab with a session of its own. It fails the test at its end when the console complained or a request failed, unless the test says that one must.</summary>
+public sealed class ConsoleTab : IAsyncDisposable
+{
+    private static readonly Lazy<string> Axe = new(static () =>
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "PwWorkflows.sln"))) folder = folder.Parent;
+        var script = Path.Combine(folder!.FullName, "tests", "npm", "node_modules", "axe-core", "axe.min.js");
+        return File.Exists(script) ? File.ReadAllText(script) : throw new InvalidOperationException("axe-core is missing: run npm ci in tests/npm, as ./test does.");
+    });
+
+    private readonly IBrowserContext _context;
+    private readonly string _kind;
+    private readonly ConcurrentQueue<string> _complaints = new();
+    private readonly ConcurrentQueue<string> _hosts = new();
+    private readonly List<int> _expected = [];
+
+    internal ConsoleTab(IBrowserContext context, IPage page, string kind)
+    {
+        (_context, Page, _kind) = (context, page, kind);
+        page.Console += (_, m) =>
+        {
+            // The browser's own line about an error answer comes beside the answer itself.
+            if (m.Type is "error" && !m.Text.StartsWith("Failed to load resource", StringComparison.Ordinal)) _complaints.Enqueue($"console: {m.Text}");
+        };
+        page.PageError += (_, e) => _complaints.Enqueue($"error: {e}");
+        page.RequestFailed += (_, r) =>
+        {
+            if (r.Failure != "net::ERR_ABORTED") _complaints.Enqueue($"request failed: {r.Method} {r.Url} {r.Failure}");
+        };
+        page.Response += (_, r) =>
+        {
+            _hosts.Enqueue(new Uri(r.Url).Authority);
+            if (r.Status >= 400 && !_expected.Contains(r.Status)) _complaints.Enqueue($"{r.Status}: {r.Request.Method} {r.Url}");
+        };
+    }
+
+    public IPage Page { get; }
+
+    /// <summary>Says that an answer of this status is meant to come.</summary>
+    public void Expect(int status) => _expected.Add(status);
+
+    public Task GoAsync(string path) => Page.GotoAsync(path);
+
+    /// <summary>Signs in on the sign-in page; a user of the sandbox, whose password is the name.</summary>
+    public async Task SignInAsync(string user, string? password = null)
+    {
+        if (!Page.Url.Contains("/sign-in", StringComparison.Ordinal)) await Page.GotoAsync("/sign-in");
+        await Page.FillAsync("input[name=username]", user);
+        await Page.FillAsync("input[name=password]", password ?? user);
+        await Page.GetByRole(AriaRole.Button, new() { Name = "Sign in" }).ClickAsync();
+        if (password is null) await Page.Locator("header.bar").WaitForAsync();
+    }
+
+    /// <summary>Waits for a text on the page.</summary>
+    public Task SeesAsync(string text) => Page.GetByText(text).First.WaitForAsync();
+
+    /// <summary>Keeps a picture for people to look at, and checks names, contrast and that nothing is wider than the screen.</summary>
+    public async Task PictureAsync(string name)
+    {
+        var folder = Path.Combine(AppContext.BaseDirectory, "screenshots");
+        Directory.CreateDirectory(folder);
+        await Page.ScreenshotAsync(new() { Path = Path.Combine(folder, $"console-{name}{_kind}.png"), FullPage = true });
+        await Page.EvaluateAsync(Axe.Value);
+        var faults = await Page.EvaluateAsync<JsonElement>(
+            "async () => (await axe.run(document, { resultTypes: ['violations'] })).violations.map(v => v.id + ': ' + v.help + ' at ' + v.nodes.slice(0, 3).map(n => n.html).join(' | '))");
+        Assert.True(faults.GetArrayLength() == 0, $"{name}{_kind}: {faults}");
+        Assert.True(await Page.EvaluateAsync<bool>("() => document.documentElement.scrollWidth <= document.documentElement.clientWidth"), $"{name}{_kind} is wider than the screen.");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _context.CloseAsync();
+        Assert.True(_complaints.IsEmpty, string.Join('\n', _complaints));
+        Assert.Single(_hosts.Distinct());
+    }
+}
