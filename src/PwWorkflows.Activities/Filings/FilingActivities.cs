@@ -8,16 +8,19 @@ using PwWorkflows.Activities.Usac;
 
 namespace PwWorkflows.Activities.Filings;
 
-/// <summary>Tells which version of a definition an activity runs in. Each engine has its own way.</summary>
+/// <summary>Tells which definition, and which version of it, an activity runs in. Each engine has its own way.</summary>
 public interface IDefinitionVersionSource
 {
     /// <summary>Id of the running definition's version.</summary>
     string VersionOf(ActivityExecutionContext context);
+
+    /// <summary>Id of the running definition, over all its versions.</summary>
+    string DefinitionOf(ActivityExecutionContext context);
 }
 
 /// <summary>Checks an order's answers and gates before anything is filed.</summary>
-[Activity("Pw", "Filings", "Checks the order's answers for FCC Form 499-A line by line, and the engagement letter. Raises a ToDo naming everything that is missing.", DisplayName = "Check Intake")]
-[FlowNode("Complete", "Incomplete")]
+[Activity("Pw", "Filings", "Checks the order's answers for FCC Form 499-A line by line, and the engagement letter. Raises a ToDo naming everything that is missing. NeedsApproval: an administrator must approve these values first.", DisplayName = "Check Intake")]
+[FlowNode("Complete", "Incomplete", "NeedsApproval")]
 public sealed class CheckIntake : Activity
 {
     const string Started = "PwServiceStarted";
@@ -37,6 +40,18 @@ public sealed class CheckIntake : Activity
     [Output(Description = "What is missing or wrong, one text per form line.")]
     public Output<ICollection<string>> Faults { get; set; } = default!;
 
+    /// <summary>What must be approved, in one line.</summary>
+    [Output(DisplayName = "Approval title", Description = "What must be approved, in one line.")]
+    public Output<string> ApprovalTitle { get; set; } = default!;
+
+    /// <summary>Stable key of what must be approved.</summary>
+    [Output(DisplayName = "Approval subject", Description = "Stable key of what must be approved.")]
+    public Output<string> ApprovalSubject { get; set; } = default!;
+
+    /// <summary>Facts for whoever approves.</summary>
+    [Output(DisplayName = "Approval details", Description = "Facts for whoever approves.")]
+    public Output<IDictionary<string, object?>> ApprovalDetails { get; set; } = default!;
+
     /// <inheritdoc />
     protected override async ValueTask ExecuteAsync(ActivityExecutionContext context)
     {
@@ -49,9 +64,16 @@ public sealed class CheckIntake : Activity
             context.WorkflowExecutionContext.SetProperty(Started, true);
         }
 
-        var faults = await service.CheckIntakeAsync(order, Cycle.GetOrDefault(context) ?? "", context.CancellationToken);
+        var (faults, approval) = await service.CheckIntakeAsync(order, Cycle.GetOrDefault(context) ?? "", context.CancellationToken);
         context.Set(Faults, (ICollection<string>)[.. faults.Select(f => f.ToString())]);
-        await context.CompleteActivityWithOutcomesAsync(faults.Count == 0 ? "Complete" : "Incomplete");
+        if (approval is not null)
+        {
+            context.Set(ApprovalTitle, approval.Title);
+            context.Set(ApprovalSubject, approval.Subject);
+            context.Set(ApprovalDetails, new Dictionary<string, object?>(approval.Details));
+        }
+
+        await context.CompleteActivityWithOutcomesAsync(faults.Count > 0 ? "Incomplete" : approval is null ? "Complete" : "NeedsApproval");
     }
 }
 
@@ -83,7 +105,7 @@ public sealed class OpenUsacSession : Activity
 
 /// <summary>Files Form 499-A at the portal.</summary>
 [Activity("Pw", "USAC", "Files FCC Form 499-A at USAC in a real browser, once. Certifies only with an officer's authorization for exactly these values; otherwise the form stays saved and unsubmitted.", DisplayName = "File Form 499-A", Kind = ActivityKind.Task)]
-[FlowNode("Filed", "SavedUnsubmitted", "ValidationFailed", "SessionExpired", "Stopped")]
+[FlowNode("Filed", "SavedUnsubmitted", "ValidationFailed", "SessionExpired", "Stopped", "ApprovalMissing")]
 public sealed class FileForm499A : Activity
 {
     /// <summary>Creates the activity.</summary>
@@ -131,6 +153,7 @@ public sealed class FileForm499A : Activity
                 FilingOutcome.SavedUnsubmitted saved => $"Saved and unsubmitted for {saved.ForWhom}: {saved.Why}.",
                 FilingOutcome.ValidationFailed failed => string.Join(' ', failed.Errors.Select(e => e.Message)),
                 FilingOutcome.Stopped stopped => stopped.Why,
+                FilingOutcome.ApprovalMissing => "An administrator must approve these values first.",
                 _ => "The session has ended.",
             });
         }

@@ -32,12 +32,18 @@ static class FilingMarkers
     public const string Authorization = "officer-authorization-missing";
     public const string Validation = "usac-values-refused";
     public const string Layout = "usac-page-changed";
+    public const string Rejected = "approval-rejected";
 }
+
+/// <summary>What a look at an order's answers found.</summary>
+/// <param name="Faults">What is missing or wrong; empty when the form may be filed.</param>
+/// <param name="Approval">What an administrator must approve first; <c>null</c> when nothing is.</param>
+public sealed record IntakeCheck(IReadOnlyList<FormFault> Faults, FilingApproval? Approval);
 
 /// <summary>What the steps of <c>service-fcc-499a</c> do; the activities only call these.</summary>
 public sealed class Form499AService(
     IOrders orders, IPwDatabase database, IAdminToDos todos, UsacSessions sessions, UsacPortal portal, FilingEvidence evidence, OfficerAuthorizations authorizations,
-    IEffectLedger ledger, IObjectStore store, UsacOptions options, TimeProvider clock, ILogger<Form499AService> logger)
+    FilingApprovals approvals, IEffectLedger ledger, IObjectStore store, UsacOptions options, TimeProvider clock, ILogger<Form499AService> logger)
 {
     /// <summary>Name of this handler in the log.</summary>
     public const string Handler = "Form499AHandler";
@@ -53,8 +59,7 @@ public sealed class Form499AService(
     /// <param name="orderNumber">The order.</param>
     /// <param name="cycle">The billing cycle of a renewal; empty for the order itself.</param>
     /// <param name="ct">Stops the wait.</param>
-    /// <returns>What is missing or wrong; empty when the form may be filed.</returns>
-    public async Task<IReadOnlyList<FormFault>> CheckIntakeAsync(string orderNumber, string cycle, CancellationToken ct)
+    public async Task<IntakeCheck> CheckIntakeAsync(string orderNumber, string cycle, CancellationToken ct)
     {
         var (order, form, faults) = await ReadAsync(orderNumber, ct).ConfigureAwait(false);
         faults = [.. faults, .. Form499ARules.Check(form)];
@@ -66,8 +71,19 @@ public sealed class Form499AService(
         if (faults.Count == 0)
         {
             await todos.CloseAsync(orderNumber, FilingMarkers.Intake, ct).ConfigureAwait(false);
-            orders.EnlistFulfillmentStatus(orderNumber, FulfillmentStatuses.InProgress);
-            return faults;
+            var approval = await approvals.MissingAsync(order, cycle, form, ct).ConfigureAwait(false);
+            if (approvals.IsNeeded(order)) await todos.CloseAsync(orderNumber, FilingMarkers.Rejected, ct).ConfigureAwait(false);
+            if (approval is null)
+            {
+                orders.EnlistFulfillmentStatus(orderNumber, FulfillmentStatuses.InProgress);
+            }
+            else
+            {
+                orders.EnlistFulfillmentStatus(orderNumber, FulfillmentStatuses.ReadyToFile, "Waits for an administrator's approval.");
+                orders.EnlistTimeline(orderNumber, "approval-requested", $"An administrator is asked to approve: {approval.Title}.");
+            }
+
+            return new(faults, approval);
         }
 
         await todos.RaiseAsync(Todo(order, FilingMarkers.Intake,
@@ -75,7 +91,7 @@ public sealed class Form499AService(
             + "The order goes on by itself when the answers are changed."), ct).ConfigureAwait(false);
         orders.EnlistFulfillmentStatus(orderNumber, FulfillmentStatuses.AwaitingIntake, $"{faults.Count} answer(s) are missing or wrong; first: {faults[0]}");
         orders.EnlistTimeline(orderNumber, "intake-incomplete", $"{faults.Count} answer(s) are missing or wrong.");
-        return faults;
+        return new(faults, null);
     }
 
     /// <summary>Looks for a session of the order's carrier; without one a ToDo tells the administrator and the order is put on the watch list.</summary>
@@ -128,6 +144,8 @@ public sealed class Form499AService(
                 ? new FilingOutcome.Filed(new(known.ConfirmationNumber, known.Reference, known.SubmittedAt), true)
                 : throw new NonRetryableException($"The form of {orderNumber} for {form.FilingYear} was filed for another billing cycle (confirmation {known.ConfirmationNumber}).");
         if (order.IsStopped) return Stop(order, order.HoldReason ?? order.PaymentStatus);
+        // Asked again here: the answers may have changed since they were approved.
+        if (await approvals.MissingAsync(order, cycle, form, ct).ConfigureAwait(false) is not null) return new FilingOutcome.ApprovalMissing();
         var entity = EntityId(order);
         if (await sessions.ReadAsync(entity, ct).ConfigureAwait(false) is not UsacSession.Ready session) return new FilingOutcome.SessionExpired();
         var request = new FilingRequest(form, orderNumber, await authorizations.FindAsync(order, form, ct).ConfigureAwait(false))

@@ -26,6 +26,9 @@ public sealed record MailToSend(
 
     /// <summary>The administrator gets a blind copy.</summary>
     public bool CopyAdmin { get; init; }
+
+    /// <summary>Texts for the reader's eyes only, such as a link that acts for him: the kept copy shows dots in their place.</summary>
+    public IReadOnlyList<string> Secrets { get; init; } = [];
 }
 
 /// <summary>How a mail fared.</summary>

@@ -4,6 +4,7 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Encodings.Web;
 using MailKit;
 using MailKit.Net.Smtp;
 using MailKit.Security;
@@ -26,6 +27,9 @@ public sealed class MailSender : IMailSender
 {
     /// <summary>Note of a mail that may have reached its reader before; begins the note of whatever becomes of it.</summary>
     private const string PossibleRepeat = "possible repeat";
+
+    /// <summary>What the kept copy shows where the mail had a text for its reader only.</summary>
+    private const string Dots = "•••";
 
     private readonly IPwDatabase _database;
     private readonly IEffectLedger _effects;
@@ -103,6 +107,7 @@ public sealed class MailSender : IMailSender
         }
 
         // From here on the relay may have the mail.
+        content = Kept(content, mail.Secrets);
         await KeepAsync(mail, content, sent, "sending", mark).ConfigureAwait(false);
         try
         {
@@ -167,6 +172,19 @@ public sealed class MailSender : IMailSender
             body.Attachments.Add(attachment.FileName, attachment.Content.ToArray(), ContentType.Parse(attachment.ContentType));
         message.Body = body.ToMessageBody();
         return message;
+    }
+
+    private static RenderedMail Kept(RenderedMail content, IReadOnlyList<string> secrets)
+    {
+        foreach (var secret in secrets.Where(static s => s.Length > 0))
+        {
+            var encoded = HtmlEncoder.Default.Encode(secret);
+            content = new(
+                content.Subject.Replace(secret, Dots, StringComparison.Ordinal), content.Text.Replace(secret, Dots, StringComparison.Ordinal),
+                content.Html.Replace(encoded, Dots, StringComparison.Ordinal).Replace(secret, Dots, StringComparison.Ordinal));
+        }
+
+        return content;
     }
 
     /// <summary>The same key gives the same Message-ID on every node and try.</summary>

@@ -103,6 +103,8 @@ public sealed record Order(string OrderNumber, string ServiceSlug, string Custom
     public DateTimeOffset CreatedAt { get; init; }
     /// <summary>When the government fee of this order came in, by its <c>CG-</c> order.</summary>
     public DateTimeOffset? GovFeePaidAt { get; init; }
+    /// <summary>Whether an administrator must approve before anything is filed.</summary>
+    public bool ApprovalRequired { get; init; }
 
     /// <summary>Refunded, disputed or cancelled before filing: nothing may be filed.</summary>
     public bool IsStopped =>

@@ -13,11 +13,11 @@ public sealed class OrderStore(IPwDatabase database, TimeProvider time) : IOrder
         o.order_number, o.service_slug, o.customer_name, o.customer_email, o.batch_number, o.parent_order_number, o.telecom_entity_id, o.amount_cents,
         o.currency, o.payment_status, o.payment_method, o.paid_at, o.payment_intent, o.stripe_subscription_id, o.fulfillment_status, o.hold_reason,
         o.erpnext_sales_order, o.portal_user_created, o.intake_data, o.intake_data_validated, o.filing_status, o.waive_deminimis_exemption,
-        o.engagement_accepted_at, o.engagement_esign_required, o.engagement_esign_signed_at, o.created_at, o.gov_fee_paid_at
+        o.engagement_accepted_at, o.engagement_esign_required, o.engagement_esign_signed_at, o.created_at, o.gov_fee_paid_at, o.approval_required
         """;
 
     /// <summary>How many they are.</summary>
-    internal const int ColumnCount = 27;
+    internal const int ColumnCount = 28;
 
     // A stopped or finished order keeps its state whatever a late step says.
     private const string StatusUpdate =
@@ -26,7 +26,7 @@ public sealed class OrderStore(IPwDatabase database, TimeProvider time) : IOrder
         WHERE order_number = @order AND fulfillment_status NOT IN ('stopped', 'completed')
         """;
 
-    private const string TimelineInsert = "INSERT INTO order_timeline (order_number, at, event, message) VALUES (@order, @at, @event, @message)";
+    internal const string TimelineInsert = "INSERT INTO order_timeline (order_number, at, event, message) VALUES (@order, @at, @event, @message)";
 
     /// <inheritdoc />
     public Task<Order?> GetAsync(string orderNumber, CancellationToken ct) => OneAsync("o.order_number = @value", orderNumber, ct);
@@ -55,10 +55,10 @@ public sealed class OrderStore(IPwDatabase database, TimeProvider time) : IOrder
              INSERT INTO compliance_orders (order_number, service_slug, customer_name, customer_email, batch_number, parent_order_number, telecom_entity_id,
                  amount_cents, currency, payment_status, payment_method, paid_at, payment_intent, stripe_subscription_id, fulfillment_status, hold_reason,
                  erpnext_sales_order, portal_user_created, intake_data, intake_data_validated, filing_status, waive_deminimis_exemption,
-                 engagement_accepted_at, engagement_esign_required, engagement_esign_signed_at, created_at, updated_at)
+                 engagement_accepted_at, engagement_esign_required, engagement_esign_signed_at, approval_required, created_at, updated_at)
              VALUES (@order, @slug, @name, @email, @batch, @parent, @entity, @amount, @currency, @payment_status, @method, @paid_at, @intent, @subscription,
                  @status, @reason, @sales_order, @portal, {database.Json("@intake")}, @validated, {database.Json("@filing")}, @waive,
-                 @engaged, @esign, @signed, @created, @created)
+                 @engaged, @esign, @signed, @approval, @created, @created)
              ON CONFLICT (order_number) DO NOTHING
              """,
             Parameters.Of(
@@ -68,7 +68,7 @@ public sealed class OrderStore(IPwDatabase database, TimeProvider time) : IOrder
                 ("subscription", order.StripeSubscriptionId), ("status", order.FulfillmentStatus), ("reason", order.HoldReason), ("sales_order", order.SalesOrder),
                 ("portal", order.PortalUserCreated), ("intake", order.IntakeData.ToJsonString()), ("validated", order.IntakeDataValidated),
                 ("filing", order.FilingStatus.ToJsonString()), ("waive", order.WaiveDeMinimisExemption), ("engaged", order.EngagementAcceptedAt),
-                ("esign", order.EngagementEsignRequired), ("signed", order.EngagementEsignSignedAt),
+                ("esign", order.EngagementEsignRequired), ("signed", order.EngagementEsignSignedAt), ("approval", order.ApprovalRequired),
                 ("created", order.CreatedAt == default ? time.GetUtcNow() : order.CreatedAt)),
             ct).ConfigureAwait(false);
         if (added == 0) throw new InvalidOperationException($"There is an order {order.OrderNumber} already.");
@@ -200,6 +200,7 @@ public sealed class OrderStore(IPwDatabase database, TimeProvider time) : IOrder
             EngagementEsignSignedAt = r.TimeOrNull(c + 24),
             CreatedAt = r.Time(c + 25),
             GovFeePaidAt = r.TimeOrNull(c + 26),
+            ApprovalRequired = r.GetBoolean(c + 27),
         };
 
     internal static NonRetryableException Unknown(string orderNumber) => new($"There is no order '{orderNumber}'.");

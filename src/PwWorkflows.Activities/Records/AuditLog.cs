@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
@@ -28,29 +29,28 @@ public sealed class AuditLog(IPwDatabase database, TimeProvider time)
     private static readonly string NoPredecessor = new('0', 64);
 
     /// <summary>Writes an entry; it is committed when the call returns.</summary>
-    public Task WriteAsync(string actor, string action, string subject, JsonObject? detail, CancellationToken ct)
+    public Task WriteAsync(string actor, string action, string subject, JsonObject? detail, CancellationToken ct) =>
+        database.WriteAsync((connection, transaction, token) => AppendAsync(connection, transaction, actor, action, subject, detail, token), ct);
+
+    /// <summary>Writes an entry within a transaction, so that what happened and its trace are there together or not at all.</summary>
+    public async Task<int> AppendAsync(DbConnection connection, DbTransaction transaction, string actor, string action, string subject, JsonObject? detail, CancellationToken ct)
     {
         ArgumentException.ThrowIfNullOrEmpty(actor);
         ArgumentException.ThrowIfNullOrEmpty(action);
         ArgumentNullException.ThrowIfNull(subject);
         var text = detail?.ToJsonString() ?? "{}";
-        return database.WriteAsync(
-            async (connection, transaction, token) =>
-            {
-                // Two writers at once would both follow the same entry.
-                if (database.IsPostgres) await connection.ExecuteAsync(transaction, $"SELECT pg_advisory_xact_lock({AdvisoryLock})", Parameters.None, token).ConfigureAwait(false);
-                var last = await connection.QueryAsync(
-                    transaction, "SELECT id, hash FROM audit_log ORDER BY id DESC LIMIT 1", Parameters.None, static r => (Id: r.GetInt64(0), Hash: r.GetString(1)), token).ConfigureAwait(false);
-                var (id, previous) = last is [var l] ? (l.Id + 1, l.Hash) : (1L, NoPredecessor);
-                var at = DateTimeOffset.FromUnixTimeMilliseconds(time.GetUtcNow().ToUnixTimeMilliseconds());
-                return await connection.ExecuteAsync(
-                    transaction,
-                    $"INSERT INTO audit_log ({Columns}) VALUES (@id, @at, @actor, @action, @subject, @detail, @previous, @hash)",
-                    Parameters.Of(("id", id), ("at", at), ("actor", actor), ("action", action), ("subject", subject), ("detail", text), ("previous", previous),
-                        ("hash", HashOf(id, at, actor, action, subject, text, previous))),
-                    token).ConfigureAwait(false);
-            },
-            ct);
+        // Two writers at once would both follow the same entry.
+        if (database.IsPostgres) await connection.ExecuteAsync(transaction, $"SELECT pg_advisory_xact_lock({AdvisoryLock})", Parameters.None, ct).ConfigureAwait(false);
+        var last = await connection.QueryAsync(
+            transaction, "SELECT id, hash FROM audit_log ORDER BY id DESC LIMIT 1", Parameters.None, static r => (Id: r.GetInt64(0), Hash: r.GetString(1)), ct).ConfigureAwait(false);
+        var (id, previous) = last is [var l] ? (l.Id + 1, l.Hash) : (1L, NoPredecessor);
+        var at = DateTimeOffset.FromUnixTimeMilliseconds(time.GetUtcNow().ToUnixTimeMilliseconds());
+        return await connection.ExecuteAsync(
+            transaction,
+            $"INSERT INTO audit_log ({Columns}) VALUES (@id, @at, @actor, @action, @subject, @detail, @previous, @hash)",
+            Parameters.Of(("id", id), ("at", at), ("actor", actor), ("action", action), ("subject", subject), ("detail", text), ("previous", previous),
+                ("hash", HashOf(id, at, actor, action, subject, text, previous))),
+            ct).ConfigureAwait(false);
     }
 
     /// <summary>The newest entries, newest first.</summary>
@@ -79,7 +79,7 @@ public sealed class AuditLog(IPwDatabase database, TimeProvider time)
         }
     }
 
-    private static AuditEntry Map(System.Data.Common.DbDataReader r) =>
+    private static AuditEntry Map(DbDataReader r) =>
         new(r.GetInt64(0), r.Time(1), r.GetString(2), r.GetString(3), r.GetString(4), r.GetString(5), r.GetString(6), r.GetString(7));
 
     private static string HashOf(long id, DateTimeOffset at, string actor, string action, string subject, string detail, string previous)

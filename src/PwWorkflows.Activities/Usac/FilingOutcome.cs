@@ -73,6 +73,9 @@ public abstract record FilingOutcome
     /// <summary>The order was stopped before submission.</summary>
     /// <param name="Why">Why.</param>
     public sealed record Stopped(string Why) : FilingOutcome;
+
+    /// <summary>An administrator must approve these values first.</summary>
+    public sealed record ApprovalMissing : FilingOutcome;
 }
 
 /// <summary>Takes the evidence of one filing.</summary>

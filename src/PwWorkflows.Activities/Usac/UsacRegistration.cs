@@ -19,7 +19,7 @@ sealed class SensitiveIdSecrets(SalesOrders erp) : ISecretSource
 public static class UsacRegistration
 {
     /// <summary>
-    /// Adds what <c>service-fcc-499a</c> needs. Expects <see cref="Data.IPwDatabase"/>, <see cref="IObjectStore"/>, the effect ledger, orders, ToDos, the
+    /// Adds what <c>service-fcc-499a</c> needs. Expects <see cref="Data.IPwDatabase"/>, <see cref="IObjectStore"/>, the effect ledger, orders, approvals, ToDos, the
     /// engine's <c>IEventPublisher</c> and an <see cref="IDefinitionVersionSource"/> to be registered. The page map is read and checked when the
     /// host starts.
     /// </summary>
@@ -37,6 +37,7 @@ public static class UsacRegistration
         services.TryAddSingleton<FilingEvidence>();
         services.TryAddSingleton<EvidenceVerifier>();
         services.TryAddSingleton<OfficerAuthorizations>();
+        services.TryAddSingleton<FilingApprovals>();
         services.TryAddSingleton<Form499AService>();
         services.TryAddSingleton<FilingDelivery>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, PageMapCheck>());

@@ -54,6 +54,9 @@ public sealed record CheckoutRequest : DeliveryRequest
     /// <summary>Answers that replace single ones of the demo's; a null takes one away. The demo's authorization stays, but no longer fits.</summary>
     public JsonObject? IntakePatch { get; init; }
 
+    /// <summary>Whether an administrator must approve before the form is filed.</summary>
+    public bool ApprovalRequired { get; init; }
+
     /// <summary>The officer's authorization; <c>false</c> for none.</summary>
     public JsonNode? OfficerAuthorization { get; init; }
 

@@ -212,6 +212,7 @@ public sealed class StripeSystem : SandboxSystem, IDisposable
         };
         if (authorization is not null) order["officer_authorization"] = authorization;
         if (batch is not null) order["batch_number"] = batch;
+        if (r.ApprovalRequired) order["approval_required"] = true;
         return order;
     }
 

@@ -37,6 +37,7 @@ internal static class CommandLine
         root.Add(OrderCommands.ToDos());
         root.Add(OrderCommands.Filings());
         root.Add(OrderCommands.Webhooks());
+        root.Add(ApprovalCommands.Approvals());
         root.Add(InstanceCommands.Instances());
         root.Add(InstanceCommands.Effects());
         root.SetAction(ServeCommands.ServeAsync);

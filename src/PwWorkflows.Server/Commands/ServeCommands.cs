@@ -93,7 +93,8 @@ internal static class ServeCommands
         return new Command("admin", "People who may sign in.") { add };
     }
 
-    private static async Task<string> ReadPasswordAsync(string? file, CancellationToken ct)
+    /// <summary>Reads a password from a file or from standard input.</summary>
+    internal static async Task<string> ReadPasswordAsync(string? file, CancellationToken ct)
     {
         if (file is not null) return (await File.ReadAllTextAsync(file, ct).ConfigureAwait(false)).TrimEnd('\r', '\n');
         if (!Console.IsInputRedirected) await Console.Error.WriteAsync("password: ").ConfigureAwait(false);

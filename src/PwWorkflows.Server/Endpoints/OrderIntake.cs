@@ -80,6 +80,7 @@ internal static partial class OrderIntake
         var intake = (JsonObject?)fields.Object("intake_data")?.Body.DeepClone() ?? [];
         if (fields.Object("officer_authorization", required: false) is { } authorization) intake["officer_authorization"] = authorization.Body.DeepClone();
         var engaged = fields.Time("engagement_accepted_at", required: false);
+        var approval = fields.Flag("approval_required");
         if (!fields.AreGood) return (null, null);
 
         return (
@@ -93,6 +94,7 @@ internal static partial class OrderIntake
                 PaymentMethod = method.Length > 0 ? method : null,
                 IntakeData = intake,
                 EngagementAcceptedAt = engaged,
+                ApprovalRequired = approval,
                 CreatedAt = now,
             },
             entity);

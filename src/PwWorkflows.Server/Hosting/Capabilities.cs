@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using PwWorkflows.Activities;
+using PwWorkflows.Activities.Approvals;
 using PwWorkflows.Activities.ErpNext;
 using PwWorkflows.Activities.Notifications;
 using PwWorkflows.Activities.Orders;
@@ -26,6 +27,7 @@ internal static class Capabilities
         services.AddErpNext();
         services.AddNotifications();
         services.AddOrders();
+        services.AddApprovals();
         services.AddUsacFilings();
         services.AddScheduling();
         services.AddRegulatory();
@@ -69,6 +71,7 @@ internal static class Capabilities
         WebhookEndpoints.Map(admin);
         EntityEndpoints.Map(admin);
         EffectEndpoints.Map(admin);
+        ApprovalEndpoints.Map(admin);
         if (app.Services.GetService<MovableClock>() is not null) ClockEndpoints.Map(admin);
         // Unknown paths below /api/v1/admin are guarded too: a stranger can't tell them from known ones.
         admin.MapFallback(static () => Http.Problems.Of(StatusCodes.Status404NotFound, null)).RequireAuthorization(Roles.Viewer);

@@ -57,6 +57,8 @@ internal static class EmbeddedEngine
     private sealed class DefinitionVersions : Activities.Filings.IDefinitionVersionSource
     {
         public string VersionOf(Elsa.Workflows.ActivityExecutionContext context) => context.WorkflowExecutionContext.Workflow.VersionId;
+
+        public string DefinitionOf(Elsa.Workflows.ActivityExecutionContext context) => context.WorkflowExecutionContext.Workflow.DefinitionId;
     }
 
     private sealed class StoreSettings

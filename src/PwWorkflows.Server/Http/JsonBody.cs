@@ -151,6 +151,15 @@ public sealed class Fields(JsonObject body, string prefix = "", Dictionary<strin
         return null;
     }
 
+    /// <summary>A truth value; <c>false</c> when not there.</summary>
+    public bool Flag(string name)
+    {
+        if (Body[name] is null) return false;
+        if (Body[name] is JsonValue value && value.TryGetValue<bool>(out var flag)) return flag;
+        Wrong(name, "Expected true or false.");
+        return false;
+    }
+
     /// <summary>A time; <c>null</c> when optional and not there.</summary>
     public DateTimeOffset? Time(string name, bool required = true)
     {

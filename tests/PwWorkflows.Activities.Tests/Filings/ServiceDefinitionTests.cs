@@ -31,7 +31,7 @@ public sealed class ServiceDefinitionTests
         var definition = Read(name);
         Assert.Equal(name, definition["definitionId"]!.GetValue<string>());
         var ours = definition["root"]!["activities"]!.AsArray().Where(a => a!["type"]!.GetValue<string>().StartsWith("Pw.", StringComparison.Ordinal)).ToList();
-        Assert.Equal(5, ours.Count);
+        Assert.Equal(7, ours.Count);
         string[] common = ["type", "version", "id", "nodeId", "name", "customProperties", "metadata"];
         foreach (var activity in ours)
         {

@@ -105,6 +105,21 @@ public sealed class MailSenderTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_text_for_the_readers_eyes_only_arrives_but_is_not_kept()
+    {
+        const string secret = "<b>dana's & only</b>";
+        var mail = Mail() with { Values = new Dictionary<string, object?>(Mail().Values) { ["customer_name"] = secret, ["service_name"] = secret }, Secrets = [secret] };
+        await Sender().SendAsync(mail, Ct);
+        using var arrived = Assert.Single(Sink.Messages).Parse();
+        Assert.Contains(secret, arrived.TextBody, StringComparison.Ordinal);
+        Assert.Contains(System.Text.Encodings.Web.HtmlEncoder.Default.Encode(secret), arrived.HtmlBody, StringComparison.Ordinal);
+        var kept = Assert.Single(await _database.QueryAsync("SELECT subject || body_text || body_html FROM mails", Parameters.None, static r => r.GetString(0), Ct));
+        Assert.Contains("•••", kept, StringComparison.Ordinal);
+        Assert.DoesNotContain("dana", kept, StringComparison.Ordinal);
+        Assert.DoesNotContain("•••", arrived.TextBody + arrived.HtmlBody, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task One_key_is_one_mail_on_any_node_and_its_Message_ID_comes_from_the_key()
     {
         var first = await Sender().SendAsync(Mail(), Ct);

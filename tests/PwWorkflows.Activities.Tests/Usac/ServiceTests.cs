@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Elsa.Workflows.Runtime;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using PwWorkflows.Activities.Approvals;
 using PwWorkflows.Activities.Filings;
 using PwWorkflows.Activities.Notifications;
 using PwWorkflows.Activities.Orders;
@@ -47,7 +48,7 @@ public sealed class ServiceTests : IAsyncLifetime
         _sessions = new(_store, portal, _portal.Options, TimeProvider.System);
         _evidence = new(_store, _database, _portal.Options, TimeProvider.System);
         _authorizations = new(_database, _events, TimeProvider.System);
-        _service = new(_orders, _database, _todos, _sessions, portal, _evidence, _authorizations, new LedgerInMemory(), _store, _portal.Options, TimeProvider.System, _log);
+        _service = new(_orders, _database, _todos, _sessions, portal, _evidence, _authorizations, new FilingApprovals(new ApprovalStore(_database), new ApprovalOptions()), new LedgerInMemory(), _store, _portal.Options, TimeProvider.System, _log);
         await _orders.SaveEntityAsync(SampleForm.Entity, Ct);
     }
 
@@ -76,7 +77,7 @@ public sealed class ServiceTests : IAsyncLifetime
     {
         await PlaceAsync();
         await SignInAsync();
-        Assert.Empty(await _service.CheckIntakeAsync(Order, "", Ct));
+        Assert.Empty((await _service.CheckIntakeAsync(Order, "", Ct)).Faults);
         Assert.IsType<UsacSession.Ready>(await _service.OpenSessionAsync(Order, Ct));
         var filed = Assert.IsType<FilingOutcome.Filed>(await _service.FileAsync(Order, "", Ct));
         var record = await _service.KeepEvidenceAsync(Order, "", filed.Form, "v1", "i1", Ct);
@@ -124,12 +125,12 @@ public sealed class ServiceTests : IAsyncLifetime
     public async Task Missing_answers_make_one_ToDo_that_closes_when_they_are_there()
     {
         await PlaceAsync(i => i["filing_type"] = "");
-        Assert.Equal("612", Assert.Single(await _service.CheckIntakeAsync(Order, "", Ct)).Line);
+        Assert.Equal("612", Assert.Single((await _service.CheckIntakeAsync(Order, "", Ct)).Faults).Line);
         Assert.Equal(FulfillmentStatuses.AwaitingIntake, (await CommittedAsync()).FulfillmentStatus);
         Assert.Contains("Line 612 (filing_type)", _todos.Open["intake-incomplete"], StringComparison.Ordinal);
 
         await _database.ExecuteAsync("UPDATE compliance_orders SET intake_data = @i", PwWorkflows.Activities.Data.Parameters.Of(("i", SampleForm.Intake().ToJsonString())), Ct);
-        Assert.Empty(await _service.CheckIntakeAsync(Order, "", Ct));
+        Assert.Empty((await _service.CheckIntakeAsync(Order, "", Ct)).Faults);
         Assert.Empty(_todos.Open);
         Assert.Equal(FulfillmentStatuses.InProgress, (await CommittedAsync()).FulfillmentStatus);
     }
@@ -139,7 +140,7 @@ public sealed class ServiceTests : IAsyncLifetime
     {
         await PlaceAsync();
         await _database.RunAsync("UPDATE compliance_orders SET engagement_esign_required = 1", Ct);
-        Assert.Equal("engagement_esign_signed_at", Assert.Single(await _service.CheckIntakeAsync(Order, "", Ct)).Field);
+        Assert.Equal("engagement_esign_signed_at", Assert.Single((await _service.CheckIntakeAsync(Order, "", Ct)).Faults).Field);
     }
 
     [Fact]
@@ -243,7 +244,7 @@ public sealed class ServiceTests : IAsyncLifetime
         // The first run dies after the portal took the form: its ledger is lost with it, and so is what it had not committed.
         Assert.IsType<FilingOutcome.Filed>(await _service.FileAsync(Order, "", Ct));
         var second = new Form499AService(
-            _orders, _database, _todos, _sessions, _portal.Portal(), _evidence, _authorizations, new LedgerInMemory(), _store, _portal.Options, TimeProvider.System, _log);
+            _orders, _database, _todos, _sessions, _portal.Portal(), _evidence, _authorizations, new FilingApprovals(new ApprovalStore(_database), new ApprovalOptions()), new LedgerInMemory(), _store, _portal.Options, TimeProvider.System, _log);
         var filed = Assert.IsType<FilingOutcome.Filed>(await second.FileAsync(Order, "", Ct));
         Assert.True(filed.Reconciled);
         await second.KeepEvidenceAsync(Order, "", filed.Form, "v1", "i1", Ct);
@@ -253,6 +254,40 @@ public sealed class ServiceTests : IAsyncLifetime
         Assert.True((await new EvidenceVerifier(_store, _database, _portal.Options).VerifyAsync(Order, Ct)).IsGood);
         Assert.Single(await _evidence.OfOrderAsync(Order, Ct));
     }
+
+    [Fact]
+    public async Task An_order_that_needs_an_approval_is_filed_only_with_one_for_exactly_its_values()
+    {
+        await PlaceAsync();
+        await SignInAsync();
+        await _database.ExecuteAsync("UPDATE compliance_orders SET approval_required = @yes", Data.Parameters.Of(("yes", true)), Ct);
+        var asked = (await _service.CheckIntakeAsync(Order, "", Ct)).Approval!;
+        Assert.Contains("Sandbox Voice LLC", asked.Title, StringComparison.Ordinal);
+        await _database.CommitAsync(Ct);
+        var order = (await _orders.GetAsync(Order, Ct))!;
+        Assert.Equal((FulfillmentStatuses.ReadyToFile, "Waits for an administrator's approval."), (order.FulfillmentStatus, order.HoldReason));
+        Assert.IsType<FilingOutcome.ApprovalMissing>(await _service.FileAsync(Order, "", Ct));
+
+        await ApproveAsync(asked.Subject + "0");
+        Assert.IsType<FilingOutcome.ApprovalMissing>(await _service.FileAsync(Order, "", Ct));
+        await ApproveAsync(asked.Subject);
+        Assert.Null((await _service.CheckIntakeAsync(Order, "", Ct)).Approval);
+
+        // Other values are another request.
+        await _database.RunAsync("UPDATE telecom_entities SET legal_name = 'Meadow Voice LLC'", Ct);
+        Assert.NotEqual(asked.Subject, (await _service.CheckIntakeAsync(Order, "", Ct)).Approval!.Subject);
+        Assert.Equal(0, _portal.Usac.CountFilings(Order));
+        await _database.RunAsync("UPDATE telecom_entities SET legal_name = '" + SampleForm.Entity.LegalName + "'", Ct);
+        Assert.IsType<FilingOutcome.Filed>(await _service.FileAsync(Order, "", Ct));
+        Assert.Equal(1, _portal.Usac.CountFilings(Order));
+    }
+
+    Task ApproveAsync(string subject) => _database.ExecuteAsync(
+        """
+        INSERT INTO approvals (id, instance_id, activity_instance_id, definition_id, title, subject, details, if_approved, if_rejected, approver_role, approvers, people, requested_at, expires_at, escalate_to, status, decided_at)
+        VALUES (@id, @id, @id, 'd', 't', @subject, '[]', '', '', 'admin', '[]', 1, @now, @now, '[]', 'approved', @now)
+        """,
+        Data.Parameters.Of(("id", subject), ("subject", subject), ("now", TimeProvider.System.GetUtcNow())), Ct);
 
     [Fact]
     public void The_start_of_the_service_is_logged_word_for_word()

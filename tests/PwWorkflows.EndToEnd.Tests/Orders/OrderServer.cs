@@ -63,6 +63,9 @@ public class OrderServer(Func<CancellationToken, Task<string?>> database) : IAsy
 
     public string Data => Path.Combine(_folder.FullPath, "data");
 
+    /// <summary>Definitions besides the shipped ones, by their file's name.</summary>
+    protected virtual IReadOnlyDictionary<string, string> MoreWorkflows { get; } = new Dictionary<string, string>();
+
     /// <summary>A client of the first node.</summary>
     public HttpClient Http => _clients[0];
 
@@ -86,6 +89,7 @@ public class OrderServer(Func<CancellationToken, Task<string?>> database) : IAsy
         var workflows = Path.Combine(_folder.FullPath, "workflows");
         CopyFolder(Path.Combine(AppContext.BaseDirectory, "workflows"), workflows);
         await File.WriteAllTextAsync(Path.Combine(workflows, "services", "service-probe.json"), Probe, Ct);
+        foreach (var (name, json) in MoreWorkflows) await File.WriteAllTextAsync(Path.Combine(workflows, name + ".json"), json, Ct);
         Settings["PW_WORKFLOWS"] = workflows;
         using (var item = new HttpRequestMessage(HttpMethod.Post, "erpnext/api/resource/Item") { Content = JsonContent.Create(new { item_code = "PROBE", item_name = "Probe", item_group = "Services", stock_uom = "Nos" }) })
         {
