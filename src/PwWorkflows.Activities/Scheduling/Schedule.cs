@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Elsa.Expressions.Helpers;
 using Elsa.Extensions;
 using Elsa.Workflows;
 using Elsa.Workflows.Attributes;
@@ -32,7 +33,7 @@ public sealed class Schedule : Trigger
 
     /// <summary>What becomes of missed times.</summary>
     [Input(DisplayName = "Catch Up", Description = "What becomes of times missed while the service was down: Skip records them, RunOnce makes up for all with one run, RunEach runs each.")]
-    public Input<CatchUp> CatchUp { get; set; } = new(Scheduling.CatchUp.RunOnce);
+    public Input<CatchUp?> CatchUp { get; set; } = new(Scheduling.CatchUp.RunOnce);
 
     /// <summary>Most runs of RunEach.</summary>
     [Input(DisplayName = "Catch Up Limit", Description = "Most missed times that RunEach runs (the newest); 1 to 1000.", DefaultValue = 10)]
@@ -44,7 +45,7 @@ public sealed class Schedule : Trigger
 
     /// <summary>What becomes of a due time while a run goes on.</summary>
     [Input(Description = "What becomes of a due time while an earlier run goes on: Skip, QueueOne, CancelRunning or Allow.")]
-    public Input<Overlap> Overlap { get; set; } = new(Scheduling.Overlap.Skip);
+    public Input<Overlap?> Overlap { get; set; } = new(Scheduling.Overlap.Skip);
 
     /// <summary>Spreads runs out.</summary>
     [Input(Description = "Runs start up to this long after their nominal time, each by its own fixed amount, such as 00:00:30.")]
@@ -78,13 +79,46 @@ public sealed class Schedule : Trigger
     protected override object GetTriggerPayload(TriggerIndexingContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
-        throw new NotSupportedException("schedules of this kind are not carried out yet, so they can't be published; use Elsa.Cron or Elsa.Timer until they are.");
+        return Settings(
+            context.Get(Cron), context.Get(TimeZone), context.Get(Interval), context.Get(Anchor), context.Get(CatchUp), context.Get(CatchUpLimit), context.Get(CatchUpWindow), context.Get(Overlap),
+            context.Get(Jitter), context.Get(Deadline), context.Get(Enabled));
+    }
+
+    /// <summary>The settings as far as they are literal values; <c>null</c> when one must be evaluated, or can't be read as what it is meant to be.</summary>
+    internal ScheduleSettings? Literals()
+    {
+        try
+        {
+            return Settings(
+                Literal(Cron), Literal(TimeZone), Literal(Interval), Literal(Anchor), Literal(CatchUp), Literal(CatchUpLimit), Literal(CatchUpWindow), Literal(Overlap), Literal(Jitter), Literal(Deadline), Literal(Enabled));
+        }
+        catch (Exception e) when (e is NotSupportedException or TypeConversionException)
+        {
+            return null;
+        }
+
+        static T? Literal<T>(Input<T>? input) => input?.Expression switch
+        {
+            null => default,
+            { Type: "Literal" } literal => literal.Value.ConvertTo<T>(),
+            _ => throw new NotSupportedException(),
+        };
+    }
+
+    private static ScheduleSettings Settings(
+        string? cron, string? zone, TimeSpan? interval, DateTimeOffset? anchor, CatchUp? catchUp, int limit, TimeSpan? window, Overlap? overlap, TimeSpan? jitter, TimeSpan? deadline, bool enabled)
+    {
+        return new ScheduleSettings(
+            Text(cron), Text(zone), interval, anchor, catchUp ?? Scheduling.CatchUp.RunOnce, limit, window, overlap ?? Scheduling.Overlap.Skip, jitter ?? TimeSpan.Zero, deadline, enabled);
+
+        static string? Text(string? text) => string.IsNullOrWhiteSpace(text) ? null : text.Trim();
     }
 
     /// <inheritdoc />
     protected override async ValueTask ExecuteAsync(ActivityExecutionContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
+        if (!context.IsTriggerOfWorkflow() && !CanStartWorkflow) throw new NonRetryableException($"{Type} ({Id}) starts workflows; inside of one use Elsa.Delay to wait.");
         // Started by hand there is no due time, and nothing was missed.
         context.Set(NominalTime, context.TryGetWorkflowInput<DateTimeOffset>(nameof(NominalTime), out var nominal) ? nominal : context.WorkflowExecutionContext.CreatedAt);
         context.Set(CaughtUp, context.TryGetWorkflowInput<bool>(nameof(CaughtUp), out var late) && late);

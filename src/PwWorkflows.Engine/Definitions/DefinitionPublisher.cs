@@ -54,7 +54,7 @@ public sealed record DefinitionPublication(DefinitionRow Row, bool AlreadyPublis
 /// Saves, publishes, retracts and deletes definitions. Triggers, routes and due times are derived from the published version and change in the same transaction.
 /// Changes of definitions take turns, on all nodes: each is planned on what is stored and refused by the store when something came in between, then planned again.
 /// </summary>
-public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader reader, ActivityRegistry registry, DefinitionWriter writer, ExpressionEvaluator evaluator, IStimulusHasher hasher, WorkflowCatalog catalog, IServiceProvider services, TimeProvider time) : IDisposable
+public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader reader, ActivityRegistry registry, DefinitionWriter writer, ExpressionEvaluator evaluator, IStimulusHasher hasher, WorkflowCatalog catalog, IServiceProvider services, TimeProvider time, IEnumerable<IPublicationRecorder> recorders) : IDisposable
 {
     private const int MaxTries = 50;
     private readonly SemaphoreSlim _turn = new(1, 1);
@@ -145,7 +145,7 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
     public async Task<bool> RetractAsync(string definitionId, CancellationToken ct) => await ChangeAsync(async () =>
     {
         var published = (await store.GetDefinitionsAsync(definitionId, ct)).FirstOrDefault(v => v.IsPublished);
-        return published is null ? (null, false) : (new DefinitionChange { Save = [published with { IsPublished = false }], ReplaceTriggersOf = [definitionId] }, true);
+        return published is null ? (null, false) : (new DefinitionChange { Save = [published with { IsPublished = false }], ReplaceTriggersOf = [definitionId], Writes = await RowsAsync(definitionId, null, [], ct) }, true);
     }, ct);
 
     /// <summary>Copies an older version as a new draft, the newest version from now on. Null when there is no such version.</summary>
@@ -169,6 +169,7 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
             Delete = [versionId],
             Save = newest is { IsLatest: false } ? [newest with { IsLatest = true }] : [],
             ReplaceTriggersOf = row.IsPublished ? [row.DefinitionId] : [],
+            Writes = row.IsPublished ? await RowsAsync(row.DefinitionId, null, [], ct) : [],
         }, true);
     }, ct);
 
@@ -178,7 +179,7 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
     {
         var versions = await store.GetDefinitionsAsync(definitionId, ct);
         await RefuseIfUsedAsync(versions, ct);
-        return versions.Count == 0 ? (null, false) : (new DefinitionChange { Delete = [.. versions.Select(v => v.Id)], ReplaceTriggersOf = [definitionId] }, true);
+        return versions.Count == 0 ? (null, false) : (new DefinitionChange { Delete = [.. versions.Select(v => v.Id)], ReplaceTriggersOf = [definitionId], Writes = await RowsAsync(definitionId, null, [], ct) }, true);
     }, ct);
 
     /// <summary>Publishes a definition file whose content is new. An operator's newer version stays until the file changes, unless forced.</summary>
@@ -232,6 +233,7 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
                         ReplaceTriggersOf = change.ReplaceTriggersOf,
                         Triggers = change.Triggers,
                         Schedules = change.Schedules,
+                        Writes = change.Writes,
                     }, ct);
                 }
                 catch (CommitConflictException e) when (e.Conflict == CommitConflict.DefinitionsChanged && tries < MaxTries)
@@ -294,16 +296,25 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
         workflow.DefinitionId = row.DefinitionId;
         workflow.VersionId = row.Id;
         workflow.DefinitionVersion = row.Version;
-        var (triggers, schedules) = await IndexAsync(workflow, row, problems, ct);
+        var found = new List<PublishedTrigger>();
+        var (triggers, schedules) = await IndexAsync(workflow, row, problems, found, ct);
         foreach (var taken in await store.GetTriggersAsync(ct))
             if (taken.RouteKey is not null && taken.DefinitionId != row.DefinitionId && triggers.FirstOrDefault(t => t.RouteKey == taken.RouteKey) is { } mine)
                 problems.Add(new DefinitionProblem(mine.ActivityId, "Elsa.HttpEndpoint", "Path", $"{taken.RouteKey} is already taken by the workflow '{taken.DefinitionId}'."));
+        var writes = await RowsAsync(row.DefinitionId, new PublishedVersion(row.Id, row.Version, found), problems, ct);
         if (problems.Count > 0) throw new DefinitionInvalidException(problems);
         var published = row with { IsPublished = true };
         // The version published until now may be among the rows that change anyway.
         var all = rows.Where(r => r.Id != row.Id).Select(r => r with { IsPublished = false }).ToList();
         all.AddRange(versions.Where(v => v.IsPublished && v.Id != row.Id && all.TrueForAll(r => r.Id != v.Id)).Select(v => v with { IsPublished = false }));
-        return (new DefinitionChange { Save = [.. all, published], ReplaceTriggersOf = [row.DefinitionId], Triggers = triggers, Schedules = schedules }, published);
+        return (new DefinitionChange { Save = [.. all, published], ReplaceTriggersOf = [row.DefinitionId], Triggers = triggers, Schedules = schedules, Writes = writes }, published);
+    }
+
+    private async Task<IReadOnlyList<EnlistedWrite>> RowsAsync(string definitionId, PublishedVersion? published, ICollection<DefinitionProblem> problems, CancellationToken ct)
+    {
+        var rows = new List<EnlistedWrite>();
+        foreach (var recorder in recorders) rows.AddRange(await recorder.RowsAsync(definitionId, published, problems, ct));
+        return rows;
     }
 
     /// <summary>A definition that someone gave, ready to be stored.</summary>
@@ -398,10 +409,13 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
         var (workflow, found) = reader.ReadAll(content);
         var problems = found.Select(p => p.Problem).ToList();
         new DefinitionValidator(evaluator).Check(workflow, problems);
+        foreach (var activity in All(workflow.Root))
+            foreach (var recorder in recorders)
+                problems.AddRange(recorder.Check(activity));
         return (workflow, problems);
     }
 
-    private async Task<(List<TriggerRow> Triggers, List<WorkItem> Schedules)> IndexAsync(Elsa.Workflows.Activities.Workflow workflow, DefinitionRow row, List<DefinitionProblem> problems, CancellationToken ct)
+    private async Task<(List<TriggerRow> Triggers, List<WorkItem> Schedules)> IndexAsync(Elsa.Workflows.Activities.Workflow workflow, DefinitionRow row, List<DefinitionProblem> problems, List<PublishedTrigger> found, CancellationToken ct)
     {
         var triggers = new List<TriggerRow>();
         var schedules = new List<WorkItem>();
@@ -430,6 +444,7 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
             foreach (var payload in payloads)
             {
                 string? route = null;
+                found.Add(new PublishedTrigger(activity.Id, activity.Name, activity.Type, payload));
                 switch (payload)
                 {
                     case HttpEndpointBookmarkPayload http:
@@ -468,6 +483,8 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
             }
         }
     }
+
+    private static IEnumerable<IActivity> All(IActivity activity) => activity is WorkflowDefinitionActivity ? [activity] : CompiledWorkflow.ChildrenOf(activity).SelectMany(All).Prepend(activity);
 
     private static IEnumerable<IActivity> TriggersIn(IActivity activity)
     {

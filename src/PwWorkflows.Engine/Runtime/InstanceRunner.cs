@@ -35,7 +35,7 @@ internal sealed record RunOutcome(string InstanceId, WorkflowSubStatus SubStatus
 }
 
 /// <summary>Runs bursts of stored instances: claims the lease, restores the state, runs, commits everything in one transaction. A commit that meets a conflict is repeated from the last committed state.</summary>
-internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, WorkflowCatalog catalog, IServiceScopeFactory scopes, EngineOptions options, TimeProvider time, ILogger<InstanceRunner> logger, IEnumerable<IFaultRecorder> faultRecorders)
+internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, WorkflowCatalog catalog, IServiceScopeFactory scopes, EngineOptions options, TimeProvider time, ILogger<InstanceRunner> logger, IEnumerable<IFaultRecorder> faultRecorders, IEnumerable<IEndRecorder> endRecorders)
 {
     private readonly IEngineStore _store = store;
     private readonly WorkflowRunner _runner = runner;
@@ -45,6 +45,7 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
     private readonly TimeProvider _time = time;
     private readonly ILogger<InstanceRunner> _logger = logger;
     private readonly IFaultRecorder[] _faultRecorders = [.. faultRecorders];
+    private readonly IEndRecorder[] _endRecorders = [.. endRecorders];
     private const int MaxReruns = 8;
     private readonly ConcurrentDictionary<string, Lease> _held = new(StringComparer.Ordinal);
     private int _active;
@@ -329,6 +330,9 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
             var now = wf.UpdatedAt = _owner._time.GetUtcNow();
             var finished = wf.Status == WorkflowStatus.Finished;
             if (finished) ReportToParent(wf);
+            if (finished && wf.Properties.Count > 0)
+                foreach (var recorder in _owner._endRecorders)
+                    wf.Burst.Writes.AddRange(recorder.Ended(new EndedInstance(wf.Id, Status(wf.SubStatus), wf.Properties, wf.IncidentList.LastOrDefault()?.Message, wf.CreatedAt, now)));
             foreach (var b in wf.BookmarkList)
                 if (wf.Burst.AddedBookmarks.Contains(b.Bookmark.Id) && b.Bookmark.Metadata is { } m && m.TryGetValue("DueAt", out var due))
                     wf.Burst.Enqueue.Add(WorkItems.Resume(wf.Id, b.Bookmark.Id, DateTimeOffset.Parse(due, CultureInfo.InvariantCulture), _owner._time));

@@ -32,3 +32,24 @@ internal static class WorkItems
     public static T Read<T>(WorkItem item) => JsonSerializer.Deserialize<T>(item.Payload.Span, ObjectConverter.Json)
         ?? throw new InvalidOperationException($"Work item {item.Id} ({item.Kind}) has an empty payload.");
 }
+
+/// <summary>Rows of the durable queue for hosts that write them in a transaction of their own (<see cref="IEngineStore.WriteAsync"/>).</summary>
+public static class QueuedWork
+{
+    /// <summary>Starts an instance of one version by one of its triggers, as soon as a node is free.</summary>
+    /// <param name="instanceId">Id of the instance, chosen by the caller: the same one twice starts one.</param>
+    /// <param name="versionId">The definition's version.</param>
+    /// <param name="triggerActivityId">The trigger it starts from.</param>
+    /// <param name="name">Display name.</param>
+    /// <param name="input">Its input.</param>
+    /// <param name="properties">Properties it keeps to its end.</param>
+    /// <param name="at">Not before this time (UTC).</param>
+    public static WorkItem Start(string instanceId, string versionId, string triggerActivityId, string? name, IDictionary<string, object?> input, IDictionary<string, object?> properties, DateTimeOffset at) =>
+        new(StartId(instanceId), WorkKind.Start, instanceId, at, WorkItems.Write(new WorkItems.StartPayload(null, versionId, input, null, null, triggerActivityId, name, properties)));
+
+    /// <summary>Id of the row that <see cref="Start"/> makes for an instance.</summary>
+    public static string StartId(string instanceId) => "start-" + instanceId;
+
+    /// <summary>Cancels an instance as soon as nobody runs it.</summary>
+    public static WorkItem Cancel(string instanceId, DateTimeOffset at) => new("cancel-" + instanceId, WorkKind.Cancel, instanceId, at, "{}"u8.ToArray());
+}

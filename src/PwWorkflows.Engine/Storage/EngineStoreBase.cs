@@ -114,6 +114,16 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
         SignalAfter(request, wakes: false, local: false);
     }
 
+    public async Task WriteAsync(IReadOnlyList<EnlistedWrite> writes, IReadOnlyList<WorkItem> items, CancellationToken ct)
+    {
+        ct.ThrowIfCancellationRequested();
+        if (writes.Count + items.Count == 0) return;
+        Check(items);
+        var request = new WriteRequest { Writes = writes, Items = items, Cancellation = ct };
+        await WriteAsync(request).ConfigureAwait(false);
+        SignalAfter(request, wakes: false, local: false);
+    }
+
     public async Task CompleteWorkAsync(IReadOnlyCollection<string> ids, CancellationToken ct)
     {
         ct.ThrowIfCancellationRequested();
@@ -500,6 +510,10 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
                         token).ConfigureAwait(false);
                 }
 
+                foreach (var write in change.Writes)
+                    if (await ExecuteAsync(c, t, write, token).ConfigureAwait(false) is var rows && write.ExpectedRows is { } expected && rows != expected)
+                        throw new CommitConflictException(CommitConflict.DefinitionsChanged, $"The change of definitions is refused: what follows from it touched {rows} rows where {expected} were expected.");
+
                 return true;
             }, ct).ConfigureAwait(false);
         }
@@ -611,6 +625,31 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
             Log.DatabaseUnhealthy(Logger, exception);
             return false;
         }
+    }
+
+    private async Task<int> ExecuteAsync(DbConnection connection, DbTransaction transaction, EnlistedWrite write, CancellationToken ct)
+    {
+        CountRoundTrips();
+        await using var command = connection.CreateCommand();
+        command.Transaction = transaction;
+#pragma warning disable CA2100 // Written by the product's own code, with parameters.
+        command.CommandText = write.Sql;
+#pragma warning restore CA2100
+        foreach (var (name, value) in write.Parameters)
+        {
+            var parameter = command.CreateParameter();
+            parameter.ParameterName = name;
+            parameter.Value = value switch
+            {
+                null => DBNull.Value,
+                DateTimeOffset time => time.ToUniversalTime(),
+                ReadOnlyMemory<byte> bytes => StoreText.Bytes(bytes),
+                _ => value,
+            };
+            command.Parameters.Add(parameter);
+        }
+
+        return await command.ExecuteNonQueryAsync(ct).ConfigureAwait(false);
     }
 
     protected static string? Text(DbDataReader r, int column) => r.IsDBNull(column) ? null : r.GetString(column);

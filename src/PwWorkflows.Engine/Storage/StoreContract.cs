@@ -209,6 +209,8 @@ public sealed class DefinitionChange
     public IReadOnlyList<TriggerRow> Triggers { get; init; } = [];
     /// <summary>First due times of scheduled triggers (owner key "trigger:{definitionId}").</summary>
     public IReadOnlyList<WorkItem> Schedules { get; init; } = [];
+    /// <summary>Rows of the product that follow from it; one that touches another number of rows than it expects refuses the change as if definitions had changed.</summary>
+    public IReadOnlyList<EnlistedWrite> Writes { get; init; } = [];
 }
 
 /// <summary>Narrowing of an instance listing; all given conditions must hold.</summary>
@@ -278,6 +280,9 @@ public interface IEngineStore : IAsyncDisposable
 
     /// <summary>Enqueues work outside of a commit (joint transaction with others as in <see cref="CommitAsync"/>). Those in <paramref name="takenHere"/> are stored as taken by <paramref name="nodeId"/>.</summary>
     Task EnqueueAsync(IReadOnlyList<WorkItem> items, string nodeId, IReadOnlySet<string>? takenHere, TimeSpan itemLease, CancellationToken ct);
+
+    /// <summary>Writes statements of the product and enqueues work, all in one transaction (a joint one with others as in <see cref="CommitAsync"/>). Throws <see cref="CommitConflictException"/> when a statement touches another number of rows than it expects, or a key is already there; nothing is written then.</summary>
+    Task WriteAsync(IReadOnlyList<EnlistedWrite> writes, IReadOnlyList<WorkItem> items, CancellationToken ct);
 
     /// <summary>Takes due items (oldest due first) whose instance is not leased by a living owner and which nobody else holds; marks them taken by the node for <paramref name="itemLease"/> and raises their attempts.</summary>
     Task<IReadOnlyList<WorkItem>> TakeDueAsync(string nodeId, int max, TimeSpan itemLease, CancellationToken ct);

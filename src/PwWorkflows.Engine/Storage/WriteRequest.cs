@@ -14,6 +14,8 @@ internal sealed class WriteRequest
     public IReadOnlyCollection<string> CompletedWork { get; init; } = [];
     /// <summary>A statement of the product's own.</summary>
     public EnlistedWrite? Write { get; init; }
+    /// <summary>Statements of the product's own, each with the rows it must touch.</summary>
+    public IReadOnlyList<EnlistedWrite> Writes { get; init; } = [];
     /// <summary>How many rows <see cref="Write"/> touched, once it is written.</summary>
     public int Rows { get; set; }
     public CancellationToken Cancellation { get; init; }

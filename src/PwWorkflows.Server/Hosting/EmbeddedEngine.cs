@@ -1,10 +1,12 @@
 using System.Data.Common;
+using System.Globalization;
 using System.Text.Json.Nodes;
 using Elsa.Workflows.Runtime;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using PwWorkflows.Activities;
 using PwWorkflows.Activities.Data;
 using PwWorkflows.Activities.Notifications;
+using PwWorkflows.Activities.Scheduling;
 using PwWorkflows.Engine;
 using PwWorkflows.Engine.Definitions;
 using PwWorkflows.Engine.Storage;
@@ -40,6 +42,9 @@ internal static class EmbeddedEngine
         services.TryAddSingleton<IPwDatabase, EnginePwDatabase>();
         services.TryAddSingleton<IWorkflowAdmin, EngineAdmin>();
         services.AddSingleton<IFaultRecorder, FaultToDos>();
+        services.TryAddSingleton<IScheduleEngine, EngineSchedules>();
+        services.AddSingleton<IPublicationRecorder, PublishedSchedules>();
+        services.AddSingleton<IEndRecorder, EndedRuns>();
         services.AddStudioApi(static o => o.AuthenticationSchemes = [Admin.AdminAuthentication.StudioScheme]);
         return services;
     }
@@ -130,6 +135,82 @@ internal static class EmbeddedEngine
         {
             var (sql, values) = StuckWorkflowToDos.Close(instanceId, at);
             return [new EnlistedWrite(sql, values)];
+        }
+    }
+
+    private sealed class EngineSchedules(IEngineStore store, IPwDatabase database, EngineOptions options) : IScheduleEngine
+    {
+        public string Node => options.NodeId;
+
+        public DateTimeOffset? Clock => store.ClockOverride?.Invoke();
+
+        public async Task<bool> CommitAsync(IReadOnlyList<ScheduleWrite> writes, IReadOnlyList<ScheduleStart> starts, IReadOnlyCollection<string> cancels, DateTimeOffset now, CancellationToken ct)
+        {
+            var work = starts.Select(s => QueuedWork.Start(s.InstanceId, s.VersionId, s.ActivityId, s.Name, s.Input, s.Properties, now)).Concat(cancels.Select(c => QueuedWork.Cancel(c, now)));
+            try
+            {
+                await store.WriteAsync([.. writes.Select(Enlisted)], [.. work], ct).ConfigureAwait(false);
+                return true;
+            }
+            catch (CommitConflictException e) when (e.Conflict is CommitConflict.UnexpectedRows or CommitConflict.UniqueKey)
+            {
+                return false;
+            }
+        }
+
+        public async Task<IReadOnlyDictionary<string, InstanceFate>> FatesAsync(IReadOnlyCollection<string> instanceIds, CancellationToken ct)
+        {
+            var (found, _) = await store.ListInstancesAsync(new InstanceFilter(Ids: instanceIds), 0, instanceIds.Count, ct).ConfigureAwait(false);
+            var fates = found.ToDictionary(static i => i.Id, static i => new InstanceFate(
+                i.Status switch { InstanceStatus.Finished => "finished", InstanceStatus.Faulted => "failed", InstanceStatus.Cancelled => "cancelled", _ => null }, i.FinishedAt), StringComparer.Ordinal);
+            // Those that no node has come to yet.
+            var rest = instanceIds.Where(i => !fates.ContainsKey(i)).ToList();
+            if (rest.Count == 0) return fates;
+            var names = rest.Select(static (_, n) => "i" + n.ToString(CultureInfo.InvariantCulture)).ToList();
+            var queued = await database.QueryAsync(
+                $"SELECT instance_id FROM work_items WHERE kind = 'Start' AND id IN ({string.Join(", ", names.Select(static n => "@" + n))})",
+                [.. names.Zip(rest, static (n, i) => KeyValuePair.Create(n, (object?)QueuedWork.StartId(i)))], static r => r.GetString(0), ct).ConfigureAwait(false);
+            foreach (var id in queued) fates[id] = new InstanceFate(null, null);
+            return fates;
+        }
+
+        public static EnlistedWrite Enlisted(ScheduleWrite write) => new(write.Sql, write.Parameters, write.ExpectedRows);
+    }
+
+    private sealed class PublishedSchedules(IServiceProvider services, TimeProvider time) : IPublicationRecorder
+    {
+        public IEnumerable<DefinitionProblem> Check(Elsa.Workflows.IActivity activity)
+        {
+            if (activity is not Schedule schedule) return [];
+            if (!schedule.CanStartWorkflow) return [new DefinitionProblem(activity.Id, activity.Type, "canStartWorkflow", "is not set; a schedule starts its workflow. Inside of one use Elsa.Delay to wait.")];
+            return (schedule.Literals()?.Problems(time.GetUtcNow()) ?? []).Select(p => new DefinitionProblem(activity.Id, activity.Type, p.Field, p.Message));
+        }
+
+        public async Task<IReadOnlyList<EnlistedWrite>> RowsAsync(string definitionId, PublishedVersion? published, ICollection<DefinitionProblem> problems, CancellationToken ct)
+        {
+            var schedules = (published?.Triggers ?? []).Where(static t => t.Payload is ScheduleSettings).ToList();
+            foreach (var trigger in schedules)
+            {
+                foreach (var (field, message) in ((ScheduleSettings)trigger.Payload).Problems(time.GetUtcNow())) problems.Add(new DefinitionProblem(trigger.ActivityId, trigger.ActivityType, field, message));
+                if (schedules.Exists(other => other != trigger && (other.ActivityName ?? other.ActivityId) == (trigger.ActivityName ?? trigger.ActivityId)))
+                    problems.Add(new DefinitionProblem(trigger.ActivityId, trigger.ActivityType, "name", $"'{trigger.ActivityName}' is the name of more than one schedule of this workflow; expected a name of its own, by which operators know it."));
+            }
+
+            if (problems.Count > 0) return [];
+            // Asked for here: the book needs the engine's parts, which need this.
+            var rows = await services.GetRequiredService<ScheduleBook>().PublishAsync(
+                definitionId, published?.VersionId ?? "", published?.Version ?? 0, [.. schedules.Select(static t => (t.ActivityId, t.ActivityName, (ScheduleSettings)t.Payload))], ct).ConfigureAwait(false);
+            return [.. rows.Select(EngineSchedules.Enlisted)];
+        }
+    }
+
+    private sealed class EndedRuns : IEndRecorder
+    {
+        public IEnumerable<EnlistedWrite> Ended(EndedInstance instance)
+        {
+            ArgumentNullException.ThrowIfNull(instance);
+            var outcome = instance.Status switch { InstanceStatus.Finished => "finished", InstanceStatus.Faulted => "failed", _ => "cancelled" };
+            return ScheduleEnds.Of(instance.Properties, outcome, instance.Message, instance.CreatedAt, instance.At).Select(EngineSchedules.Enlisted);
         }
     }
 

@@ -1,0 +1,47 @@
+using System.Globalization;
+using PwWorkflows.Activities.Data;
+
+namespace PwWorkflows.Activities.Scheduling;
+
+/// <summary>The rows about a scheduled run that ends. The host writes them in the commit that ends its workflow instance.</summary>
+internal static class ScheduleEnds
+{
+    /// <summary>Property of an instance that names its run.</summary>
+    public const string Run = "ScheduledRun";
+
+    /// <summary>Property of an instance that tells when it was to start.</summary>
+    public const string Due = "ScheduledDue";
+
+    /// <summary>The statements for an instance that ended; none when it is no scheduled run.</summary>
+    /// <param name="properties">Properties of the instance.</param>
+    /// <param name="outcome"><c>finished</c>, <c>failed</c> or <c>cancelled</c>.</param>
+    /// <param name="error">What went wrong.</param>
+    /// <param name="startedAt">When the instance was made.</param>
+    /// <param name="at">When it ended.</param>
+    public static IEnumerable<ScheduleWrite> Of(IDictionary<string, object> properties, string outcome, string? error, DateTimeOffset startedAt, DateTimeOffset at)
+    {
+        if (!properties.TryGetValue(Run, out var run) || run?.ToString() is not { Length: > 0 } id) return [];
+        long? late = properties.TryGetValue(Due, out var text) && DateTimeOffset.TryParse(text?.ToString(), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var due)
+            ? (long)Math.Max(0, (startedAt - due).TotalMilliseconds) : null;
+        return Of(id, outcome, error, startedAt, late, at);
+    }
+
+    /// <summary>The statements for the run with an id.</summary>
+    public static IEnumerable<ScheduleWrite> Of(string runId, string outcome, string? error, DateTimeOffset? startedAt, long? late, DateTimeOffset at)
+    {
+        // The schedule's row first, as everywhere, so that no two writers wait for each other. It is looked at again at once when something waits for this end.
+        yield return new ScheduleWrite(
+            """
+            UPDATE schedules SET revision = revision + 1,
+              running = running - (SELECT count(*) FROM schedule_runs r WHERE r.id = @run AND r.outcome = 'running'),
+              finished = finished + @finished, failed = failed + @failed, cancelled = cancelled + @cancelled, last_outcome = @outcome,
+              last_finished_nominal_at = coalesce((SELECT r.nominal_at FROM schedule_runs r WHERE r.id = @run AND NOT r.dry_run AND @finished = 1 AND (last_finished_nominal_at IS NULL OR r.nominal_at > last_finished_nominal_at)), last_finished_nominal_at),
+              wake_at = CASE WHEN (waiting > 0 OR overdue OR alerting) AND (wake_at IS NULL OR wake_at > @now) THEN @now ELSE wake_at END
+            WHERE id = (SELECT r.schedule_id FROM schedule_runs r WHERE r.id = @run)
+            """,
+            Parameters.Of(("run", runId), ("finished", outcome == "finished" ? 1 : 0), ("failed", outcome == "failed" ? 1 : 0), ("cancelled", outcome == "cancelled" ? 1 : 0), ("outcome", outcome), ("now", at)));
+        yield return new ScheduleWrite(
+            "UPDATE schedule_runs SET outcome = @outcome, ended_at = @now, error = @error, started_at = coalesce(@started, started_at), late_ms = coalesce(@late, late_ms), alert_at = NULL WHERE id = @run AND outcome IN ('running', 'failed')",
+            Parameters.Of(("outcome", outcome), ("now", at), ("error", error), ("started", startedAt), ("late", late), ("run", runId)));
+    }
+}

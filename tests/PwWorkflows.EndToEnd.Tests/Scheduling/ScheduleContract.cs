@@ -1,0 +1,344 @@
+using Microsoft.Extensions.DependencyInjection;
+using PwWorkflows.Activities.Data;
+using PwWorkflows.Activities.Scheduling;
+using PwWorkflows.Engine.Definitions;
+
+namespace PwWorkflows.EndToEnd.Tests.Scheduling;
+
+/// <summary>Schedules on a whole server whose clock moves when it is told to.</summary>
+public abstract class ScheduleContract(Func<CancellationToken, Task<string?>> database) : ScheduleTest(database)
+{
+    [Fact]
+    public async Task A_schedule_runs_once_at_its_time_and_never_before()
+    {
+        await PublishAsync(Definition("pw-daily", Cron("0 9 * * *", ("TimeZone", "America/Chicago"))));
+        var nine = At("2026-04-06T14:00:00Z");
+        Assert.Equal((nine, "active", "every day at 09:00", "America/Chicago"), ((await ShowAsync("pw-daily")).NextRunAt, (await ShowAsync("pw-daily")).State, (await ShowAsync("pw-daily")).Cadence, (await ShowAsync("pw-daily")).TimeZone));
+        Clock.SetUtcNow(nine.AddMilliseconds(-1));
+        var worker = Node.Services.GetServices<Microsoft.Extensions.Hosting.IHostedService>().OfType<ScheduleWorker>().Single();
+        Assert.Equal(TimeSpan.FromMilliseconds(1), await worker.LookAsync(Ct));
+        Assert.Empty(await RunsAsync("pw-daily"));
+
+        Clock.SetUtcNow(nine.AddMilliseconds(250));
+        await UntilAsync(async () => (await RunsAsync("pw-daily")) is [{ Outcome: "finished" }], "the run has finished");
+        var run = Assert.Single(await RunsAsync("pw-daily"));
+        Assert.Equal(("due", nine, nine, 1, nine, 250), (run.Cause, run.NominalAt, run.CoversFrom, run.Covers, run.DueAt, run.LateMs));
+        Assert.Equal((false, false, (string?)null, 1, (string?)null), (run.CaughtUp, run.DryRun, run.Reason, run.Version, run.Error));
+        Assert.NotNull(run.Node);
+        Assert.NotNull(run.InstanceId);
+        Assert.Equal((Now, Now), (run.StartedAt, run.EndedAt));
+        Assert.Equal(new Note("pw-daily", nine, false, false, 1, Now), Assert.Single(await NotesAsync()));
+        var shown = await ShowAsync("pw-daily");
+        Assert.Equal((nine.AddDays(1), nine, "finished", 250), (shown.NextRunAt, shown.LastNominalAt, shown.LastOutcome, shown.LastLateMs));
+        Assert.Equal((1, 0, 1), (shown.Finished, shown.Failed, shown.Counts["ran"]));
+    }
+
+    [Theory]
+    [InlineData("Skip", "missed down 72 72")]
+    [InlineData("RunOnce", "finished - 72 72 caught up")]
+    [InlineData("RunEach", "missed limit 69 69, finished - 1 1 caught up, finished - 1 1 caught up, finished - 1 1 caught up")]
+    public async Task Down_for_three_days_each_schedule_does_what_its_catch_up_says(string catchUp, string expected)
+    {
+        await PublishAsync(Definition("pw-hourly", Cron("30 * * * *", ("CatchUp", catchUp), ("CatchUpLimit", "3"))));
+        await StopNodeAsync(Node);
+        Clock.Advance(TimeSpan.FromDays(3));
+        await StartNodeAsync();
+        await SettledAsync("pw-hourly");
+        var runs = await RunsAsync("pw-hourly");
+        Assert.Equal(expected, string.Join(", ", runs.Select(r => $"{r.Outcome} {r.Reason ?? "-"} {r.Covers} {Math.Round((r.NominalAt - r.CoversFrom).TotalHours) + 1}{(r.CaughtUp ? " caught up" : "")}")));
+        Assert.Equal(72, runs.Sum(r => r.Covers));
+        Assert.Equal(At("2026-04-09T12:30:00Z"), (await ShowAsync("pw-hourly")).NextRunAt);
+        // The console tells what was missed: the counters do, by reason.
+        Assert.Equal(72, (await ShowAsync("pw-hourly")).Counts.Values.Sum());
+    }
+
+    [Fact]
+    public async Task Missed_times_older_than_the_window_are_reported_and_not_run()
+    {
+        await PublishAsync(Definition("pw-hourly", Cron("30 * * * *", ("CatchUp", "RunEach"), ("CatchUpWindow", "02:00:00"))));
+        await StopNodeAsync(Node);
+        Clock.Advance(TimeSpan.FromHours(5));
+        await StartNodeAsync();
+        await SettledAsync("pw-hourly");
+        Assert.Equal(["missed window 3", "finished  1", "finished  1"], (await RunsAsync("pw-hourly")).Select(r => $"{r.Outcome} {r.Reason} {r.Covers}"));
+    }
+
+    [Fact]
+    public async Task Overlap_skip_skips_what_is_due_while_a_run_goes_on_and_says_so()
+    {
+        await PublishAsync(Definition("pw-minute", Cron("* * * * *"), Hang));
+        await MinutesAsync(3, "pw-minute");
+        Assert.Equal(["running ", "skipped overlap", "skipped overlap"], (await RunsAsync("pw-minute")).Select(r => $"{r.Outcome} {r.Reason}"));
+        await GoOnAsync();
+        await UntilAsync(async () => (await RunsAsync("pw-minute"))[0].Outcome == "finished", "it goes on");
+        await MinutesAsync(1, "pw-minute");
+        Assert.Equal(["finished", "skipped", "skipped", "running"], (await RunsAsync("pw-minute")).Select(r => r.Outcome));
+        Assert.Equal((2, 2), ((await ShowAsync("pw-minute")).Counts["ran"], (await ShowAsync("pw-minute")).Counts["skipped overlap"]));
+    }
+
+    [Fact]
+    public async Task Overlap_queue_one_lets_the_newest_wait()
+    {
+        await PublishAsync(Definition("pw-minute", Cron("* * * * *", ("Overlap", "QueueOne")), Hang));
+        await MinutesAsync(3, "pw-minute");
+        Assert.Equal(["running ", "skipped superseded", "waiting "], (await RunsAsync("pw-minute")).Select(r => $"{r.Outcome} {r.Reason}"));
+        await GoOnAsync();
+        await UntilAsync(async () => (await RunsAsync("pw-minute"))[2].Outcome == "running", "the waiting one starts");
+        Assert.Equal("finished", (await RunsAsync("pw-minute"))[0].Outcome);
+        Assert.Equal((1, 0), ((await ShowAsync("pw-minute")).Running, (await ShowAsync("pw-minute")).Waiting));
+    }
+
+    [Fact]
+    public async Task Overlap_cancel_running_starts_the_new_run_when_the_old_one_has_stopped()
+    {
+        await PublishAsync(Definition("pw-minute", Cron("* * * * *", ("Overlap", "CancelRunning")), Hang));
+        await MinutesAsync(1, "pw-minute");
+        Clock.Advance(TimeSpan.FromMinutes(1));
+        await UntilAsync(async () => (await RunsAsync("pw-minute")) is [{ Outcome: "cancelled" }, { Outcome: "running" }], "the first is cancelled, the second runs");
+    }
+
+    [Fact]
+    public async Task Overlap_allow_starts_runs_beside_each_other()
+    {
+        await PublishAsync(Definition("pw-minute", Cron("* * * * *", ("Overlap", "Allow")), Hang));
+        await MinutesAsync(3, "pw-minute");
+        await UntilAsync(async () => (await NotesAsync()).Count == 3, "three run");
+        Assert.All(await RunsAsync("pw-minute"), r => Assert.Equal("running", r.Outcome));
+        Assert.Equal(3, (await ShowAsync("pw-minute")).Running);
+    }
+
+    [Fact]
+    public async Task A_run_that_hangs_past_its_deadline_raises_a_todo_that_closes_with_its_end()
+    {
+        await PublishAsync(Definition("pw-minute", Cron("0 * * * *", ("Deadline", "00:10:00")), Hang));
+        Clock.SetUtcNow(At("2026-04-06T13:00:00Z"));
+        await SettledAsync("pw-minute", running: true);
+        Clock.Advance(TimeSpan.FromMinutes(9));
+        Assert.Empty(await ToDosAsync("open"));
+        Clock.Advance(TimeSpan.FromMinutes(1));
+        await UntilAsync(async () => (await ToDosAsync("open")).Count == 1, "a ToDo is raised");
+        var todo = Assert.Single(await ToDosAsync("open"));
+        Assert.StartsWith("schedule-deadline pw-minute The run of pw-minute for 2026-04-06 13:00:00 UTC goes on since", todo, StringComparison.Ordinal);
+        Assert.True(Assert.Single(await RunsAsync("pw-minute")).Alerted);
+        await GoOnAsync();
+        await UntilAsync(async () => (await ToDosAsync("open")).Count == 0, "the ToDo is closed");
+    }
+
+    [Fact]
+    public async Task A_run_that_starts_later_than_its_deadline_is_told_of()
+    {
+        await PublishAsync(Definition("pw-minute", Cron("0 * * * *", ("Deadline", "00:00:20"))));
+        Clock.SetUtcNow(At("2026-04-06T13:00:30Z"));
+        await UntilAsync(async () => (await RunsAsync("pw-minute")) is [{ Outcome: "finished", Alerted: true }], "it ran, late");
+        await UntilAsync(async () => await ToDosAsync("closed") is [var told] && told.Contains("started 30 seconds late", StringComparison.Ordinal), "it was told");
+    }
+
+    [Theory]
+    [InlineData(AfterPause.Nothing, "skipped paused 5", 0)]
+    [InlineData(AfterPause.Latest, "finished  5", 1)]
+    [InlineData(AfterPause.All, "finished  1, finished  1, finished  1, finished  1, finished  1", 5)]
+    public async Task Resuming_asks_what_to_do_with_what_was_missed(AfterPause choice, string expected, int notes)
+    {
+        await PublishAsync(Definition("pw-hourly", Cron("0 * * * *")));
+        var paused = Assert.IsType<ScheduleCommandResult.Done>(await Book.PauseAsync("pw-hourly", "the vendor is down", "ann", Ct));
+        Assert.Equal(("paused", "ann", "the vendor is down", (DateTimeOffset?)null), (paused.Schedule.State, paused.Schedule.PausedBy, paused.Schedule.PauseReason, paused.Schedule.NextRunAt));
+        Assert.IsType<ScheduleCommandResult.Refused>(await Book.PauseAsync("pw-hourly", "again", "ann", Ct));
+        Clock.Advance(TimeSpan.FromHours(5));
+        Assert.Equal(5, await Book.CountPausedAsync("pw-hourly", Ct));
+        Assert.Empty(await RunsAsync("pw-hourly"));
+        var resumed = Assert.IsType<ScheduleCommandResult.Done>(await Book.ResumeAsync("pw-hourly", choice, Ct));
+        Assert.Contains("5 due times passed meanwhile", resumed.Message, StringComparison.Ordinal);
+        await SettledAsync("pw-hourly");
+        Assert.Equal(expected, string.Join(", ", (await RunsAsync("pw-hourly")).Select(r => $"{r.Outcome} {r.Reason} {r.Covers}")));
+        Assert.Equal(notes, (await NotesAsync()).Count);
+        Assert.Equal(("active", At("2026-04-06T18:00:00Z")), ((await ShowAsync("pw-hourly")).State, (await ShowAsync("pw-hourly")).NextRunAt));
+    }
+
+    [Fact]
+    public async Task A_schedule_of_which_nothing_finishes_for_two_periods_is_overdue_until_a_run_finishes()
+    {
+        Fails.On = true;
+        await PublishAsync(Definition("pw-hourly", Cron("0 * * * *"), """,{"type":"Test.FailRun","id":"fail"}"""));
+        for (var hour = 0; hour < 2; hour++)
+        {
+            Clock.SetUtcNow(At("2026-04-06T13:00:00Z").AddHours(hour));
+            await SettledAsync("pw-hourly");
+        }
+
+        Clock.Advance(TimeSpan.FromMinutes(4));
+        Assert.Equal("active", (await ShowAsync("pw-hourly")).State);
+        Assert.Empty(await Book.OverdueAsync(Ct));
+        Clock.Advance(TimeSpan.FromMinutes(1));
+        await UntilAsync(async () => (await ShowAsync("pw-hourly")).State == "overdue", "it is overdue");
+        Assert.Equal("pw-hourly", Assert.Single(await Book.OverdueAsync(Ct)).Name);
+        Assert.Contains(await ToDosAsync("open"), t => t.StartsWith("schedule-overdue pw-hourly The schedule pw-hourly (every hour at minute 0) is overdue: no run of it has finished yet", StringComparison.Ordinal));
+        Assert.Equal(["failed The other side is down.", "failed The other side is down."], (await RunsAsync("pw-hourly")).Select(r => $"{r.Outcome} {r.Error}"));
+        Assert.Equal(2, (await ShowAsync("pw-hourly")).Failed);
+
+        Fails.On = false;
+        Clock.SetUtcNow(At("2026-04-06T15:00:00Z"));
+        await SettledAsync("pw-hourly");
+        await UntilAsync(async () => (await ShowAsync("pw-hourly")).State == "active", "it is well again");
+        Assert.DoesNotContain(await ToDosAsync("open"), t => t.StartsWith("schedule-overdue", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Run_now_obeys_the_overlap_policy_unless_forced_and_says_so()
+    {
+        await PublishAsync(Definition("pw-daily", Cron("0 9 * * *"), Hang));
+        var first = Assert.IsType<ScheduleCommandResult.Done>(await Book.RunNowAsync("pw-daily", force: false, dryRun: true, "ann", Ct));
+        Assert.Equal("pw-daily is started.", first.Message);
+        await UntilAsync(async () => (await NotesAsync()).Count == 1, "it runs");
+        var run = (await Book.FindRunAsync(first.RunId!, Ct))!;
+        Assert.Equal(("manual", "running", true, 0, "ann"), (run.Cause, run.Outcome, run.DryRun, run.Covers, run.RequestedBy));
+        Assert.True((await NotesAsync())[0].DryRun);
+
+        var refused = Assert.IsType<ScheduleCommandResult.Refused>(await Book.RunNowAsync("pw-daily", force: false, dryRun: false, "ann", Ct));
+        Assert.Contains("a run goes on since 2026-04-06 12:00:00 UTC, and its overlap policy is Skip", refused.Why, StringComparison.Ordinal);
+        Clock.Advance(TimeSpan.FromSeconds(1));
+        var forced = Assert.IsType<ScheduleCommandResult.Done>(await Book.RunNowAsync("pw-daily", force: true, dryRun: false, "ann", Ct));
+        Assert.Contains("as you forced it", forced.Message, StringComparison.Ordinal);
+        await UntilAsync(async () => (await NotesAsync()).Count == 2, "both run");
+        await GoOnAsync();
+        await SettledAsync("pw-daily");
+        Assert.Equal("finished", (await Book.FindRunAsync(forced.RunId!, Ct))!.Outcome);
+        // What was asked for is no due time: the next one stays.
+        Assert.Equal(At("2026-04-07T09:00:00Z"), (await ShowAsync("pw-daily")).NextRunAt);
+        Assert.IsType<ScheduleCommandResult.Missing>(await Book.RunNowAsync("pw-nothing", force: false, dryRun: false, "ann", Ct));
+    }
+
+    [Fact]
+    public async Task Publishing_another_cadence_takes_effect_at_once_and_loses_nothing_that_was_due()
+    {
+        await PublishAsync(Definition("pw-job", Cron("0 13 * * *")));
+        Assert.Equal(At("2026-04-06T13:00:00Z"), (await ShowAsync("pw-job")).NextRunAt);
+        await PublishAsync(Definition("pw-job", Cron("0 15 * * *", ("TimeZone", "Europe/Berlin"))));
+        Assert.Equal((At("2026-04-06T13:00:00Z"), 2), ((await ShowAsync("pw-job")).NextRunAt, (await ShowAsync("pw-job")).Version));
+        await PublishAsync(Definition("pw-job", Cron("30 13 * * *")));
+        Clock.SetUtcNow(At("2026-04-06T13:00:00Z"));
+        await SettledAsync("pw-job");
+        Assert.Empty(await RunsAsync("pw-job"));
+        Clock.SetUtcNow(At("2026-04-06T13:30:00Z"));
+        await UntilAsync(async () => (await RunsAsync("pw-job")) is [{ Outcome: "finished", Version: 3 }], "it runs at the new time");
+
+        // Edited in the very moment it is due, before any node looked: that due time is still served.
+        Node.Line.Freeze();
+        Clock.SetUtcNow(At("2026-04-07T13:30:00Z"));
+        Node.Line.Thaw();
+        await PublishAsync(Definition("pw-job", Cron("0 18 * * *")));
+        await UntilAsync(async () => (await RunsAsync("pw-job")) is [_, { Outcome: "finished" }], "the due time of the old cadence is served");
+        Assert.Equal(At("2026-04-07T13:30:00Z"), (await RunsAsync("pw-job"))[1].NominalAt);
+        Assert.Equal(At("2026-04-07T18:00:00Z"), (await ShowAsync("pw-job")).NextRunAt);
+    }
+
+    [Fact]
+    public async Task Retracted_and_deleted_definitions_run_no_more_and_their_history_stays()
+    {
+        var publisher = Node.Services.GetRequiredService<DefinitionPublisher>();
+        await PublishAsync(Definition("pw-job", Cron("0 * * * *")));
+        Clock.SetUtcNow(At("2026-04-06T13:00:00Z"));
+        await SettledAsync("pw-job");
+        Assert.True(await publisher.RetractAsync("pw-job", Ct));
+        Assert.Equal(("retired", (DateTimeOffset?)null), ((await ShowAsync("pw-job")).State, (await ShowAsync("pw-job")).NextRunAt));
+        Assert.Empty(await Book.ListAsync(retired: false, Ct));
+        Clock.Advance(TimeSpan.FromHours(3));
+        Assert.IsType<ScheduleCommandResult.Refused>(await Book.RunNowAsync("pw-job", force: true, dryRun: false, "ann", Ct));
+        // Published again it counts from now, and keeps its history.
+        await publisher.PublishVersionAsync("pw-job", null, Ct);
+        Assert.Equal(("active", At("2026-04-06T17:00:00Z")), ((await ShowAsync("pw-job")).State, (await ShowAsync("pw-job")).NextRunAt));
+        Assert.Single(await RunsAsync("pw-job"));
+        Assert.True(await publisher.DeleteAsync("pw-job", Ct));
+        Assert.Equal("retired", (await ShowAsync("pw-job")).State);
+        Assert.Single(await RunsAsync("pw-job"));
+    }
+
+    [Fact]
+    public async Task A_definition_may_hold_several_schedules()
+    {
+        await PublishAsync(Definition("pw-job", [("morning", Cron("0 13 * * *")), ("evening", Cron("0 20 * * *"))]));
+        Assert.Equal(["pw-job/evening", "pw-job/morning"], (await Book.ListAsync(retired: false, Ct)).Select(s => s.Name).Order());
+        Clock.SetUtcNow(At("2026-04-06T13:00:00Z"));
+        await SettledAsync("pw-job/morning");
+        Clock.SetUtcNow(At("2026-04-06T20:00:00Z"));
+        await SettledAsync("pw-job/evening");
+        Assert.Equal(["pw-job/morning", "pw-job/evening"], (await NotesAsync()).Select(n => n.Schedule));
+        await PublishAsync(Definition("pw-job", [("morning", Cron("0 13 * * *"))]));
+        Assert.Equal("pw-job", Assert.Single(await Book.ListAsync(retired: false, Ct)).Name);
+        Assert.Single(await RunsAsync("pw-job"));
+    }
+
+    [Fact]
+    public async Task What_is_wrong_is_refused_at_publish_with_its_field_and_a_right_example()
+    {
+        var publisher = Node.Services.GetRequiredService<DefinitionPublisher>();
+        var bad = Definition("pw-bad", Cron("61 9 * * *", ("TimeZone", "America/Chikago"), ("Interval", "1.00:00:00")));
+        var refused = await Assert.ThrowsAsync<DefinitionInvalidException>(() => PublishAsync(bad));
+        Assert.Equal(["Cron", "Interval", "TimeZone"], refused.Problems.Select(p => p.Property).Order());
+        Assert.Contains(refused.Problems, p => p is { ActivityId: "schedule", ActivityType: "Pw.Schedule", Property: "Cron" } && p.Message.Contains("'0 9 * * *'", StringComparison.Ordinal));
+        Assert.Contains(refused.Problems, p => p.Property == "TimeZone" && p.Message.Contains("'America/Chicago'", StringComparison.Ordinal));
+        // The linter says the same without a database.
+        Assert.Equal(refused.Problems.Select(p => p.Property).Order(), publisher.Check(bad).Select(p => p.Property).Order());
+        Assert.Empty(await Book.ListAsync(retired: true, Ct));
+
+        var inside = """{"definitionId":"pw-in","id":"x","name":"pw-in","version":1,"root":{"type":"Elsa.Sequence","id":"s","activities":[{"type":"Pw.Schedule","id":"t","cron":{"typeName":"String","expression":{"type":"Literal","value":"0 9 * * *"}}}]}}""";
+        Assert.Contains("starts its workflow", Assert.Single((await Assert.ThrowsAsync<DefinitionInvalidException>(() => PublishAsync(inside))).Problems).Message, StringComparison.Ordinal);
+        var unknown = await Assert.ThrowsAsync<DefinitionInvalidException>(() => PublishAsync(Definition("pw-bad", Cron("0 9 * * *", ("Overlap", "Perhaps")))));
+        Assert.Equal("Overlap", Assert.Single(unknown.Problems).Property);
+    }
+
+    [Fact]
+    public async Task A_switched_off_schedule_is_never_due_and_counts_from_when_it_is_switched_on()
+    {
+        await PublishAsync(Definition("pw-job", Cron("0 * * * *", ("Enabled", "false"))));
+        Assert.Equal("disabled", (await ShowAsync("pw-job")).State);
+        Clock.Advance(TimeSpan.FromHours(3));
+        await PublishAsync(Definition("pw-job", Cron("0 * * * *", ("Enabled", "true"))));
+        Assert.Equal(("active", At("2026-04-06T16:00:00Z")), ((await ShowAsync("pw-job")).State, (await ShowAsync("pw-job")).NextRunAt));
+        Assert.Empty(await RunsAsync("pw-job"));
+    }
+
+    [Fact]
+    public async Task An_interval_without_an_anchor_counts_from_its_first_publication_whatever_else_changes()
+    {
+        await PublishAsync(Definition("pw-job", new Dictionary<string, string> { ["Interval"] = "00:20:00" }));
+        Clock.Advance(TimeSpan.FromMinutes(15));
+        await PublishAsync(Definition("pw-job", new Dictionary<string, string> { ["Interval"] = "00:20:00", ["Deadline"] = "00:05:00" }));
+        Assert.Equal(At("2026-04-06T12:20:00Z"), (await ShowAsync("pw-job")).NextRunAt);
+        Clock.Advance(TimeSpan.FromMinutes(5));
+        await SettledAsync("pw-job");
+        Assert.Equal(At("2026-04-06T12:40:00Z"), (await ShowAsync("pw-job")).NextRunAt);
+    }
+
+    [Fact]
+    public async Task A_run_whose_instance_was_deleted_does_not_hold_up_the_next()
+    {
+        await PublishAsync(Definition("pw-minute", Cron("* * * * *"), Hang));
+        await MinutesAsync(1, "pw-minute");
+        var run = Assert.Single(await RunsAsync("pw-minute"));
+        await UntilAsync(async () => (await NotesAsync()).Count == 1, "it runs");
+        await Node.Services.GetRequiredService<Engine.Storage.IEngineStore>().DeleteInstancesAsync([run.InstanceId!], Ct);
+        Clock.Advance(TimeSpan.FromSeconds(45));
+        await SettledAsync("pw-minute");
+        Assert.Contains("its workflow instance is not there", Assert.Single(await RunsAsync("pw-minute")).Error, StringComparison.Ordinal);
+        await MinutesAsync(1, "pw-minute");
+        Assert.Equal(["failed", "running"], (await RunsAsync("pw-minute")).Select(r => r.Outcome));
+    }
+
+    protected async Task MinutesAsync(int count, string name)
+    {
+        for (var i = 0; i < count; i++)
+        {
+            Clock.Advance(TimeSpan.FromMinutes(1));
+            await UntilAsync(async () => (await ShowAsync(name)).NextRunAt > Now, "the clock is followed");
+        }
+    }
+
+    protected Task<List<string>> ToDosAsync(string status) => Database.QueryAsync(
+        "SELECT marker, order_number, instructions FROM admin_todos WHERE status = @status ORDER BY id", Parameters.Of(("status", status)), static r => $"{r.GetString(0)} {r.GetString(1)} {r.GetString(2)}", Ct);
+}
+
+/// <summary>On SQLite.</summary>
+public sealed class SqliteScheduleTests() : ScheduleContract(_ => Task.FromResult<string?>(null));
+
+/// <summary>On PostgreSQL.</summary>
+public sealed class PostgresScheduleTests(PostgresFixture postgres) : ScheduleContract(async ct => await (await postgres.ServerAsync(ct)).CreateDatabaseAsync(ct));
