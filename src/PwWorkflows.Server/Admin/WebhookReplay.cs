@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Net.Http.Headers;
 using System.Text;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.Options;
 using PwWorkflows.Activities.Data;
 using PwWorkflows.Server.Hosting;
@@ -20,6 +22,13 @@ namespace PwWorkflows.Server.Admin;
 /// <param name="InstanceId">The workflow instance that took it.</param>
 public sealed record InboxLine(
     long Id, string Provider, string? EventId, string? EventType, DateTimeOffset ReceivedAt, string Status, string? Reason, string? OrderNumber, string? InstanceId);
+
+/// <summary>A line of the inbox with all that was kept.</summary>
+/// <param name="Line">The line.</param>
+/// <param name="Headers">The headers as a JSON object; signatures and secrets were not kept.</param>
+/// <param name="Body">The body; <c>null</c> when it was not kept.</param>
+/// <param name="WhyNot">Why it can't be replayed; <c>null</c> when it can.</param>
+public sealed record InboxEvent(InboxLine Line, string Headers, byte[]? Body, string? WhyNot);
 
 /// <summary>What became of a replay.</summary>
 public abstract record ReplayResult
@@ -45,7 +54,7 @@ public sealed class WebhookReplay(IPwDatabase database, IOptions<ServerOptions> 
     /// <summary>Name of the HTTP client.</summary>
     public const string ClientName = "webhook-replay";
 
-    private const string Columns = "id, provider, event_id, event_type, received_at, status, reason, order_number, instance_id";
+    internal const string Columns = "id, provider, event_id, event_type, received_at, status, reason, order_number, instance_id";
 
     /// <summary>The inbox, newest first.</summary>
     /// <param name="status">Only those of a status; <c>null</c> for all.</param>
@@ -62,6 +71,25 @@ public sealed class WebhookReplay(IPwDatabase database, IOptions<ServerOptions> 
             static r => Line(r),
             ct).ConfigureAwait(false);
 
+    /// <summary>A line with what was kept of it; <c>null</c> when there is none.</summary>
+    public async Task<InboxEvent?> FindAsync(long id, CancellationToken ct)
+    {
+        var rows = await database.QueryAsync(
+            $"SELECT {Columns}, headers, body FROM webhook_inbox WHERE id = @id",
+            Parameters.Of(("id", id)),
+            static r => new InboxEvent(Line(r), r.GetString(9), r.IsDBNull(10) ? null : r.GetFieldValue<byte[]>(10), null),
+            ct).ConfigureAwait(false);
+        return rows is [var found] ? found with { WhyNot = await WhyNotAsync(found, ct).ConfigureAwait(false) } : null;
+    }
+
+    /// <summary>The address at which a server can call itself.</summary>
+    internal static Uri OwnAddress(IServer server, HttpContext http)
+    {
+        var own = server.Features.Get<IServerAddressesFeature>()?.Addresses.FirstOrDefault() ?? $"http://127.0.0.1:{http.Connection.LocalPort.ToString(CultureInfo.InvariantCulture)}";
+        // An address such as http://0.0.0.0:8080 is for listening, not for calling.
+        return new UriBuilder(own.Replace("//+", "//127.0.0.1", StringComparison.Ordinal).Replace("//*", "//127.0.0.1", StringComparison.Ordinal).Replace("//0.0.0.0", "//127.0.0.1", StringComparison.Ordinal).Replace("//[::]", "//127.0.0.1", StringComparison.Ordinal)).Uri;
+    }
+
     /// <summary>
     /// Delivers an event again, signed anew. Only events that were recognised and came to nothing are replayed: nothing proves who sent a refused
     /// request, and one that was applied would only be a duplicate.
@@ -71,28 +99,10 @@ public sealed class WebhookReplay(IPwDatabase database, IOptions<ServerOptions> 
     /// <param name="ct">Stops the wait.</param>
     public async Task<ReplayResult> ReplayAsync(long id, Uri server, CancellationToken ct)
     {
-        var rows = await database.QueryAsync(
-            $"SELECT {Columns}, body FROM webhook_inbox WHERE id = @id",
-            Parameters.Of(("id", id)),
-            static r => (Line: Line(r), Body: r.IsDBNull(9) ? null : r.GetFieldValue<byte[]>(9)),
-            ct).ConfigureAwait(false);
-        if (rows is not [var (line, body)]) return new ReplayResult.NotFound();
-        // A line that was replayed has this behind its event's id; the event is in the inbox anew, unless that replay never got as far.
-        var mark = string.Create(CultureInfo.InvariantCulture, $"#{line.Id}");
-        var wasReplayed = line.EventId?.EndsWith(mark, StringComparison.Ordinal) == true;
-        var eventId = wasReplayed ? line.EventId![..^mark.Length] : line.EventId;
-        var why = (line.Status, line.EventId, line.Provider, body) switch
-        {
-            ("rejected", _, _, _) or (_, null, _, _) => "It was refused when it came: nothing proves who sent it. Ask the sender to deliver it again.",
-            ("applied", _, _, _) => $"It has been applied. If its workflow failed, retry the instance {line.InstanceId}.",
-            _ when wasReplayed && await IsKnownAsync(line.Provider, eventId!, ct).ConfigureAwait(false) => "It has been replayed already; look at the newer line of its event.",
-            ("duplicate", _, _, _) => "It is a duplicate of an event that was taken.",
-            ("waiting", _, _, _) => "It waits for its order and is looked at again by itself.",
-            (_, _, not "stripe", _) => $"Events of {line.Provider} can't be replayed; ask the sender to deliver it again.",
-            (_, _, _, null) => "Its body was not kept.",
-            _ => null,
-        };
-        if (why is not null) return new ReplayResult.Refused(why);
+        if (await FindAsync(id, ct).ConfigureAwait(false) is not { } found) return new ReplayResult.NotFound();
+        if (found.WhyNot is not null) return new ReplayResult.Refused(found.WhyNot);
+        var (line, body) = (found.Line, found.Body);
+        var (eventId, mark, wasReplayed) = Parts(line);
 
         // The old line stays as history under another id, so that the event counts as new.
         var past = eventId + mark;
@@ -110,6 +120,31 @@ public sealed class WebhookReplay(IPwDatabase database, IOptions<ServerOptions> 
             ct.ThrowIfCancellationRequested();
             return new ReplayResult.Refused($"The server at {server} did not answer: {e.Message}");
         }
+    }
+
+    // A line that was replayed has its number behind its event's id; the event is in the inbox anew, unless that replay never got as far.
+    private static (string? EventId, string Mark, bool WasReplayed) Parts(InboxLine line)
+    {
+        var mark = string.Create(CultureInfo.InvariantCulture, $"#{line.Id}");
+        var wasReplayed = line.EventId?.EndsWith(mark, StringComparison.Ordinal) == true;
+        return (wasReplayed ? line.EventId![..^mark.Length] : line.EventId, mark, wasReplayed);
+    }
+
+    private async Task<string?> WhyNotAsync(InboxEvent found, CancellationToken ct)
+    {
+        var line = found.Line;
+        var (eventId, _, wasReplayed) = Parts(line);
+        return (line.Status, line.EventId, line.Provider, found.Body) switch
+        {
+            ("rejected", _, _, _) or (_, null, _, _) => "It was refused when it came: nothing proves who sent it. Ask the sender to deliver it again.",
+            ("applied", _, _, _) => $"It has been applied. If its workflow failed, retry the instance {line.InstanceId}.",
+            _ when wasReplayed && await IsKnownAsync(line.Provider, eventId!, ct).ConfigureAwait(false) => "It has been replayed already; look at the newer line of its event.",
+            ("duplicate", _, _, _) => "It is a duplicate of an event that was taken.",
+            ("waiting", _, _, _) => "It waits for its order and is looked at again by itself.",
+            (_, _, not "stripe", _) => $"Events of {line.Provider} can't be replayed; ask the sender to deliver it again.",
+            (_, _, _, null) => "Its body was not kept.",
+            _ => null,
+        };
     }
 
     private async Task<bool> IsKnownAsync(string provider, string eventId, CancellationToken ct) =>
@@ -138,6 +173,6 @@ public sealed class WebhookReplay(IPwDatabase database, IOptions<ServerOptions> 
         return (int)response.StatusCode;
     }
 
-    private static InboxLine Line(System.Data.Common.DbDataReader r) =>
+    internal static InboxLine Line(System.Data.Common.DbDataReader r) =>
         new(r.GetInt64(0), r.GetString(1), r.Text(2), r.Text(3), r.Time(4), r.GetString(5), r.Text(6), r.Text(7), r.Text(8));
 }

@@ -1,10 +1,12 @@
 using System.Reflection;
+using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.Filters;
 using Microsoft.AspNetCore.Mvc.RazorPages;
 using Microsoft.Net.Http.Headers;
 using PwWorkflows.Activities.Data;
+using PwWorkflows.Activities.Records;
 using PwWorkflows.Server.Admin;
 
 namespace PwWorkflows.Server.Pages;
@@ -45,6 +47,10 @@ internal abstract class ConsolePage : PageModel
 
     /// <summary>An error within the frame: what happened, what it means, what to try.</summary>
     protected IActionResult Problem(int status, string what, string means, string tryThis) => new ConsoleProblem(status, what, means, tryThis).Result(HttpContext);
+
+    /// <summary>Notes in the audit log what somebody did.</summary>
+    protected Task AuditAsync(string action, string subject, JsonObject? detail, CancellationToken ct) =>
+        HttpContext.RequestServices.GetRequiredService<AuditLog>().WriteAsync(HttpContext.UserName(), action, subject, detail, ct);
 
     /// <summary>Goes to a page of ours and says something there.</summary>
     protected IActionResult GoTo(string url, string notice)

@@ -43,6 +43,10 @@ internal static class ConsoleSetup
         services.AddSingleton<NeedsBoard>();
         services.AddSingleton<INeeds, ToDoNeeds>();
         services.AddSingleton<INeeds, FaultNeeds>();
+        services.AddSingleton<ISearch, OrderSearch>();
+        services.AddSingleton<ISearch, EventSearch>();
+        services.AddSingleton<ISearch, FilingSearch>();
+        services.AddSingleton<ISearch, InstanceSearch>();
 
         services.AddAuthentication().AddCookie(Scheme);
         services.AddOptions<CookieAuthenticationOptions>(Scheme).Configure<IOptions<ServerOptions>>(Configure);
@@ -54,6 +58,7 @@ internal static class ConsoleSetup
     public static void Map(IEndpointRouteBuilder routes)
     {
         ConsoleAssets.Map(routes);
+        FilingFiles.Map(routes);
         routes.MapRazorPages();
     }
 

@@ -46,6 +46,9 @@ internal sealed record TableFilter(string Name, string Label, string Condition, 
 
     /// <summary>Turns what was typed into the parameter's value, such as a number; <c>null</c>: that can match nothing. Default: the text as it is.</summary>
     public Func<string, object?> Parse { get; init; } = static text => text;
+
+    /// <summary>Chooses the condition by what was typed; default: <see cref="Condition"/>.</summary>
+    public Func<string, string>? Choose { get; init; }
 }
 
 /// <summary>What an empty table says.</summary>
@@ -162,7 +165,7 @@ internal sealed class Table<T>
             }
 
             if (filter.Parse(text) is not { } value) return [];
-            conditions.Add(filter.Condition);
+            conditions.Add(filter.Choose?.Invoke(text) ?? filter.Condition);
             parameters.Add(new(filter.Name, value));
         }
 

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
 using PwWorkflows.Activities.Records;
 using PwWorkflows.Server.Admin;
 using PwWorkflows.Server.Http;
@@ -25,10 +24,7 @@ internal static class WebhookEndpoints
 
     private static async Task<IResult> ReplayAsync(long id, HttpContext http, WebhookReplay inbox, IServer server, AuditLog audit, CancellationToken ct)
     {
-        var own = server.Features.Get<IServerAddressesFeature>()?.Addresses.FirstOrDefault() ?? $"http://127.0.0.1:{http.Connection.LocalPort.ToString(CultureInfo.InvariantCulture)}";
-        // An address such as http://0.0.0.0:8080 is for listening, not for calling.
-        var url = new UriBuilder(own.Replace("//+", "//127.0.0.1", StringComparison.Ordinal).Replace("//*", "//127.0.0.1", StringComparison.Ordinal).Replace("//0.0.0.0", "//127.0.0.1", StringComparison.Ordinal).Replace("//[::]", "//127.0.0.1", StringComparison.Ordinal)).Uri;
-        switch (await inbox.ReplayAsync(id, url, ct).ConfigureAwait(false))
+        switch (await inbox.ReplayAsync(id, WebhookReplay.OwnAddress(server, http), ct).ConfigureAwait(false))
         {
             case ReplayResult.Delivered delivered:
                 await audit.WriteAsync(http.UserName(), "webhook-replay", delivered.EventId, null, ct).ConfigureAwait(false);

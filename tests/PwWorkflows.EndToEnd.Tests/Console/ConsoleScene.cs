@@ -60,7 +60,7 @@ public sealed class ConsoleScene(PostgresFixture postgres) : IAsyncLifetime
             TimezoneId = "America/Chicago",
             StorageState = state,
         });
-        context.SetDefaultTimeout(120_000);
+        context.SetDefaultTimeout(60_000);
         return new ConsoleTab(context, await context.NewPageAsync(), (phone ? "-phone" : "") + (dark ? "-dark" : ""));
     }
 
