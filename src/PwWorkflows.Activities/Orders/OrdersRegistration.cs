@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using PwWorkflows.Activities.Jobs;
 using PwWorkflows.Activities.Notifications;
 using PwWorkflows.Activities.Payments;
 
@@ -22,6 +23,11 @@ public static partial class OrdersRegistration
         services.TryAddSingleton<ServiceDoors>();
         services.AddSettings<ReminderOptions>(static (o, s) => o.Bind(s));
         services.TryAddSingleton<Reminders>();
+        services.AddJobs();
+        services.AddSettings<RenewalOptions>(static (o, s) => o.Bind(s));
+        services.TryAddSingleton<Renewals>();
+        services.AddSettings<CommissionOptions>(static (o, s) => o.Bind(s));
+        services.TryAddSingleton<Commissions>();
         AddDispatch(services);
         return services;
     }
