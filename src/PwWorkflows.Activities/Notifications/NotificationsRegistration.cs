@@ -16,6 +16,7 @@ public static class NotificationsRegistration
         services.AddSettings<MailOptions>(static (o, s) => o.Bind(s));
         services.TryAddSingleton<IMailSender, MailSender>();
         services.TryAddSingleton<AdminToDos>();
+        services.TryAddSingleton<StuckInstances>();
         services.TryAddSingleton<IAdminToDos>(static p => p.GetRequiredService<AdminToDos>());
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, AdminToDoOutbox>());
         return services;

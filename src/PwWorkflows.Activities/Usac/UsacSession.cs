@@ -86,6 +86,34 @@ public sealed class UsacSessions(IObjectStore store, UsacPortal portal, UsacOpti
         return why is null ? new UsacSession.Ready(text) : new UsacSession.Expired(key, why, Fingerprint(text));
     }
 
+    /// <summary>When the stored sessions of carriers end: by their age since export or their cookies' own expiry, whichever comes first. Those that can't be read end now.</summary>
+    /// <param name="take">At most so many carriers.</param>
+    /// <param name="ct">Stops the wait.</param>
+    public async Task<IReadOnlyList<(int TelecomEntityId, DateTimeOffset EndsAt)>> EndsAsync(int take, CancellationToken ct)
+    {
+        var ends = new List<(int, DateTimeOffset)>();
+        await foreach (var key in store.ListAsync(options.StorageBucket, "usac/", ct).ConfigureAwait(false))
+        {
+            if (ends.Count == take) break;
+            if (key.Split('/') is not [_, var id, _] || !int.TryParse(id, CultureInfo.InvariantCulture, out var entity) || key != Key(entity)) continue;
+            if (await store.GetAsync(options.StorageBucket, key, ct).ConfigureAwait(false) is not { } stored) continue;
+            ends.Add((entity, EndOf(Encoding.UTF8.GetString(stored.Content.Span), stored.Metadata)));
+        }
+
+        return ends;
+    }
+
+    DateTimeOffset EndOf(string text, IReadOnlyDictionary<string, string> metadata)
+    {
+        var now = clock.GetUtcNow();
+        if (WhyExpired(text, metadata) is not null) return now;
+        using var state = JsonDocument.Parse(text);
+        var cookies = state.RootElement.GetProperty("cookies").EnumerateArray().Where(IsOfPortal).Select(Expiry).ToList();
+        var byCookies = cookies.Any(static e => e is null) ? DateTimeOffset.MaxValue : cookies.Max() ?? DateTimeOffset.MaxValue;
+        var byAge = metadata.TryGetValue(ExportedAt, out var exported) && DateTimeOffset.TryParse(exported, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at) ? at + options.SessionIdle : DateTimeOffset.MaxValue;
+        return byCookies < byAge ? byCookies : byAge;
+    }
+
     /// <summary>Stores a session that is known to be signed in, in place of the old one.</summary>
     public Task SaveAsync(int telecomEntityId, string storageState, CancellationToken ct) => store.PutAsync(
         options.StorageBucket, Key(telecomEntityId), Encoding.UTF8.GetBytes(storageState), "application/json",

@@ -1,6 +1,8 @@
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json.Nodes;
 using PwWorkflows.Activities.Data;
+using PwWorkflows.Activities.Records;
 using PwWorkflows.Engine.Studio;
 
 namespace PwWorkflows.Server.Admin;
@@ -106,6 +108,44 @@ public sealed class AdminUsers(IPwDatabase database, TimeProvider time)
                 ("roles", string.Join(',', user.Roles)), ("active", user.Active)),
             ct).ConfigureAwait(false) == 1;
     }
+
+    /// <summary>All of them by name, with when each signed in last.</summary>
+    public async Task<IReadOnlyList<(AdminUser User, DateTimeOffset? LastSignIn)>> ListAsync(CancellationToken ct) =>
+        await database.QueryAsync(
+            "SELECT username, display_name, email, roles, active, last_login_at FROM admin_users ORDER BY username LIMIT 1000", Parameters.None,
+            static r => (new AdminUser(r.GetString(0), "", r.GetString(1), r.GetString(2), r.GetString(3).Split([',', ' '], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries), r.GetBoolean(4)), r.TimeOrNull(5)),
+            ct).ConfigureAwait(false);
+
+    /// <summary>Changes what somebody may do, together with its trace in the audit log. It holds from the next request on.</summary>
+    /// <returns>Whether there is such a user.</returns>
+    public Task<bool> SetRoleAsync(string username, string role, string by, AuditLog audit, CancellationToken ct) =>
+        ChangeAsync("roles = @value", role, username, "user-role", new JsonObject { ["role"] = role }, by, audit, ct);
+
+    /// <summary>Lets somebody sign in or not, together with its trace in the audit log. Who is signed in is out with the next request.</summary>
+    /// <returns>Whether there is such a user.</returns>
+    public Task<bool> SetActiveAsync(string username, bool active, string by, AuditLog audit, CancellationToken ct) =>
+        ChangeAsync("active = @value", active, username, active ? "user-enabled" : "user-disabled", null, by, audit, ct);
+
+    /// <summary>Gives somebody another password, together with its trace in the audit log.</summary>
+    /// <returns>Whether there is such a user.</returns>
+    public Task<bool> SetPasswordAsync(string username, string password, string by, AuditLog audit, CancellationToken ct) =>
+        ChangeAsync("password_hash = @value", Hash(password), username, "user-password", null, by, audit, ct);
+
+    private Task<bool> ChangeAsync(string what, object value, string username, string action, JsonObject? detail, string by, AuditLog audit, CancellationToken ct) =>
+        database.WriteAsync(async (connection, transaction, token) =>
+        {
+            if (await connection.ExecuteAsync(transaction, $"UPDATE admin_users SET {what} WHERE username = @name", Parameters.Of(("value", value), ("name", username)), token).ConfigureAwait(false) == 0) return false;
+            await audit.AppendAsync(connection, transaction, by, action, username, (JsonObject?)detail?.DeepClone(), token).ConfigureAwait(false);
+            return true;
+        }, ct);
+
+    /// <summary>What is wrong with a new password; <c>null</c> when nothing is.</summary>
+    public static string? WhyBadPassword(string password) =>
+        password.Length < ShortestPassword || Encoding.UTF8.GetByteCount(password) > LongestPasswordBytes ? $"expected {ShortestPassword} characters to {LongestPasswordBytes} bytes" : null;
+
+    /// <summary>What is wrong with a new name; <c>null</c> when nothing is.</summary>
+    public static string? WhyBadName(string username) =>
+        username.Length is 0 or > 100 || username.Any(static c => char.IsControl(c) || char.IsWhiteSpace(c)) ? "expected 1 to 100 characters without blanks" : null;
 
     /// <summary>Notes a sign-in.</summary>
     public Task NoteSignInAsync(string username, CancellationToken ct) =>

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Net.Http.Json;
-using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Options;
 using PwWorkflows.Activities.Orders;
@@ -73,11 +72,10 @@ internal static class ServeCommands
         add.SetAction((parsed, ct) => CommandLine.WithServicesAsync(parsed, async services =>
         {
             var username = parsed.GetValue(name)!;
-            if (username.Length is 0 or > 100 || username.Any(static c => char.IsControl(c) || char.IsWhiteSpace(c))) throw new WrongUseException("username: expected 1 to 100 characters without blanks");
+            if (AdminUsers.WhyBadName(username) is { } badName) throw new WrongUseException("username: " + badName);
             if (!CustomerAddresses.IsWellFormed(parsed.GetValue(email))) throw new WrongUseException("--email: expected an e-mail address");
             var password = await ReadPasswordAsync(parsed.GetValue(file), ct).ConfigureAwait(false);
-            if (password.Length < AdminUsers.ShortestPassword || Encoding.UTF8.GetByteCount(password) > AdminUsers.LongestPasswordBytes)
-                throw new WrongUseException($"password: expected {AdminUsers.ShortestPassword} characters to {AdminUsers.LongestPasswordBytes} bytes");
+            if (AdminUsers.WhyBadPassword(password) is { } badPassword) throw new WrongUseException("password: " + badPassword);
 
             var user = new AdminUser(username, AdminUsers.Hash(password), parsed.GetValue(display) ?? username, parsed.GetValue(email)!, [parsed.GetValue(role)!], true);
             if (!await services.GetRequiredService<AdminUsers>().AddAsync(user, ct).ConfigureAwait(false))

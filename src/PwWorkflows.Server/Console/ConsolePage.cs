@@ -4,7 +4,6 @@ using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.Filters;
 using Microsoft.AspNetCore.Mvc.RazorPages;
-using Microsoft.Net.Http.Headers;
 using PwWorkflows.Activities.Data;
 using PwWorkflows.Activities.Records;
 using PwWorkflows.Server.Admin;
@@ -88,6 +87,6 @@ internal sealed class ConsoleFilter : IAsyncPageFilter
         headers.ContentSecurityPolicy = ConsoleSetup.ContentPolicy;
         headers.XContentTypeOptions = "nosniff";
         headers["Referrer-Policy"] = "same-origin";
-        headers[HeaderNames.CacheControl] = "no-store";
+        headers.CacheControl = "no-cache, no-store";
     }
 }

@@ -42,7 +42,10 @@ internal static class ConsoleSetup
         services.AddSingleton<Rail>();
         services.AddSingleton<NeedsBoard>();
         services.AddSingleton<INeeds, ToDoNeeds>();
-        services.AddSingleton<INeeds, FaultNeeds>();
+        services.AddSingleton<INeeds, StuckNeeds>();
+        services.AddSingleton<INeeds, SessionNeeds>();
+        services.AddSingleton<OutsideHealth>();
+        services.AddHttpClient(OutsideHealth.ClientName).ConfigurePrimaryHttpMessageHandler(static () => new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false }).RemoveAllLoggers();
         services.AddSingleton<ISearch, OrderSearch>();
         services.AddSingleton<ISearch, EventSearch>();
         services.AddSingleton<ISearch, FilingSearch>();

@@ -1,6 +1,7 @@
 using System.Globalization;
 using PwWorkflows.Activities.Data;
-using PwWorkflows.Server.Hosting;
+using PwWorkflows.Activities.Notifications;
+using PwWorkflows.Activities.Usac;
 
 namespace PwWorkflows.Server.Pages;
 
@@ -107,25 +108,47 @@ internal sealed class ToDoNeeds(IPwDatabase database) : INeeds
     }
 }
 
-/// <summary>Instances that failed and wait for a retry.</summary>
-internal sealed class FaultNeeds(IWorkflowAdmin workflows) : INeeds
+/// <summary>Instances that failed and wait for a retry, those stuck alike as one.</summary>
+internal sealed class StuckNeeds(StuckInstances stuck) : INeeds
 {
     public string Title => "Stuck instances";
-    public string Section => "/studio/host/instances";
+    public string Section => "/instances";
+    public string? All => "/instances";
+
+    public async Task<NeedsOfSection> ReadAsync(CancellationToken ct)
+    {
+        var groups = await stuck.GroupsAsync(100, ct).ConfigureAwait(false);
+        return new(groups.Sum(static g => g.Count), [.. groups.Take(INeeds.Shown).Select(static g => new Need(
+            $"{(g.Count == 1 ? "" : g.Count.ToString(CultureInfo.InvariantCulture) + " × ")}{g.DefinitionId}{(g.ActivityId.Length == 0 ? "" : " at " + g.ActivityId)}", g.Message, InstancesPage.Filter(g), g.Since, Tone.Bad))]);
+    }
+}
+
+/// <summary>Portal sessions that end soon. The store is looked through every five minutes at most.</summary>
+internal sealed class SessionNeeds(UsacSessions sessions, IPwDatabase database, TimeProvider time) : INeeds
+{
+    private static readonly TimeSpan Soon = TimeSpan.FromDays(3);
+    private static readonly TimeSpan KeepFor = TimeSpan.FromMinutes(5);
+    private const int Looked = 500;
+
+    private (long At, IReadOnlyList<(int Entity, DateTimeOffset EndsAt)> Ends)? _read;
+
+    public string Title => "Portal sessions";
+    public string Section => "";
     public string? All => null;
 
     public async Task<NeedsOfSection> ReadAsync(CancellationToken ct)
     {
-        var found = new List<WorkflowInstanceInfo>();
-        var count = 0L;
-        foreach (var status in (string[])["faulted", "parked"])
+        if (_read is not { } read || time.GetElapsedTime(read.At) >= KeepFor) _read = read = (time.GetTimestamp(), await sessions.EndsAsync(Looked, ct).ConfigureAwait(false));
+        var now = time.GetUtcNow();
+        var ending = read.Ends.Where(e => e.EndsAt - now < Soon).OrderBy(static e => e.EndsAt).ToList();
+        var needs = new List<Need>();
+        foreach (var (entity, ends) in ending.Take(INeeds.Shown))
         {
-            var (items, total) = await workflows.ListInstancesAsync(new WorkflowInstanceQuery { Status = status, Take = INeeds.Shown }, ct).ConfigureAwait(false);
-            found.AddRange(items);
-            count += total;
+            var rows = await database.QueryAsync("SELECT legal_name, filer_id_499 FROM telecom_entities WHERE id = @id", Parameters.Of(("id", entity)), static r => (r.GetString(0), r.Text(1)), ct).ConfigureAwait(false);
+            var (name, filer) = rows is [var row] ? row : ($"Carrier {entity.ToString(CultureInfo.InvariantCulture)}", null);
+            needs.Add(new Need(name, ends <= now ? "Its session at USAC E-File has ended. Sign in anew and store it." : "Its session at USAC E-File ends soon. Sign in anew and store it.", filer is null ? "/orders" : "/orders?q=" + filer, ends, ends <= now ? Tone.Bad : Tone.Warn));
         }
 
-        return new(count, [.. found.Take(INeeds.Shown).Select(static i => new Need(
-            $"{i.DefinitionId} {i.Status}", $"{(i.CorrelationId is null ? "" : i.CorrelationId + ", ")}version {i.Version.ToString(CultureInfo.InvariantCulture)}", "/studio/host/instance?id=" + Uri.EscapeDataString(i.Id), i.UpdatedAt, Tone.Bad))]);
+        return new(ending.Count, needs);
     }
 }

@@ -9,11 +9,7 @@ namespace PwWorkflows.Server.Pages;
 /// <param name="Key">The letter after <c>g</c> that leads there.</param>
 /// <param name="Icon">The strokes of its picture, 16 by 16.</param>
 /// <param name="Role">Who sees it; <c>null</c> for everybody.</param>
-internal sealed record RailItem(string Name, string Path, char Key, string Icon, string? Role = null)
-{
-    /// <summary>Whether the page is Studio's and not one of ours.</summary>
-    public bool IsStudio => Path.StartsWith("/studio", StringComparison.Ordinal);
-}
+internal sealed record RailItem(string Name, string Path, char Key, string Icon, string? Role = null);
 
 /// <summary>The sections. One whose page does not exist is not shown, so that it appears with its page.</summary>
 internal sealed class Rail(IActionDescriptorCollectionProvider pages)
@@ -28,8 +24,8 @@ internal sealed class Rail(IActionDescriptorCollectionProvider pages)
         new("Treasury", "/treasury", 't', "M2 5l6-3 6 3zM3 13h10M4 6v6M8 6v6M12 6v6"),
         new("Webhooks", "/webhooks", 'w', "M2 8h8M7 5l3 3-3 3M12 2v12"),
         new("Records", "/records", 'c', "M3 4c0-3 10-3 10 0v8c0 3-10 3-10 0zM3 4c0 3 10 3 10 0M3 8c0 3 10 3 10 0"),
-        new("Workflows", "/studio/host/workflows", 'd', "M2 3h4v4H2zM10 9h4v4h-4zM6 5h4c2 0 2 2 2 4"),
-        new("Instances", "/studio/host/instances", 'i', "M3 3l4 5-4 5M8 3l4 5-4 5"),
+        new("Workflows", "/definitions", 'd', "M2 3h4v4H2zM10 9h4v4h-4zM6 5h4c2 0 2 2 2 4"),
+        new("Instances", "/instances", 'i', "M3 3l4 5-4 5M8 3l4 5-4 5"),
         new("Health", "/status", 'h', "M1 8h3l2-5 3 10 2-5h4"),
         new("Audit", "/audit", 'u', "M8 1l6 2v5c0 4-3 6-6 7-3-1-6-3-6-7V3z"),
         new("Settings", "/settings", 'e', "M8 6a2 2 0 1 0 .01 0M8 1v3M8 12v3M1 8h3M12 8h3", Admin.Roles.Admin),
@@ -38,7 +34,7 @@ internal sealed class Rail(IActionDescriptorCollectionProvider pages)
     private readonly Lazy<IReadOnlyList<RailItem>> _items = new(() =>
     {
         var ours = pages.ActionDescriptors.Items.OfType<PageActionDescriptor>().Select(static p => "/" + p.AttributeRouteInfo?.Template).ToHashSet(StringComparer.OrdinalIgnoreCase);
-        return [.. All.Where(i => i.IsStudio || ours.Contains(i.Path))];
+        return [.. All.Where(i => ours.Contains(i.Path))];
     });
 
     /// <summary>The sections there are, in their order.</summary>

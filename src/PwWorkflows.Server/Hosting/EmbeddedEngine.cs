@@ -128,13 +128,15 @@ internal static class EmbeddedEngine
         {
             ArgumentNullException.ThrowIfNull(instance);
             var (sql, values) = StuckWorkflowToDos.Raise(instance.InstanceId, instance.DefinitionId, instance.CorrelationId, instance.ActivityId, instance.Message, instance.At);
-            return [new EnlistedWrite(sql, values)];
+            var (noted, row) = StuckInstances.Note(instance.InstanceId, instance.DefinitionId, instance.CorrelationId, instance.ActivityId, instance.Message, instance.At);
+            return [new EnlistedWrite(sql, values), new EnlistedWrite(noted, row)];
         }
 
         public IEnumerable<EnlistedWrite> Mended(string instanceId, DateTimeOffset at)
         {
             var (sql, values) = StuckWorkflowToDos.Close(instanceId, at);
-            return [new EnlistedWrite(sql, values)];
+            var (forget, id) = StuckInstances.Forget(instanceId);
+            return [new EnlistedWrite(sql, values), new EnlistedWrite(forget, id)];
         }
     }
 
@@ -234,6 +236,28 @@ internal static class EmbeddedEngine
                 var latest = g.MaxBy(static d => d.Version)!;
                 return new WorkflowDefinitionInfo(g.Key, latest.Name, latest.Version, g.FirstOrDefault(static d => d.IsPublished)?.Version, latest.SourceFile, latest.CreatedAt);
             }).OrderBy(static d => d.DefinitionId, StringComparer.Ordinal)];
+
+        public async Task<IReadOnlyList<WorkflowVersionInfo>> ListVersionsAsync(string definitionId, CancellationToken ct) =>
+            [.. (await store.GetDefinitionsAsync(definitionId, ct).ConfigureAwait(false)).Select(d => new WorkflowVersionInfo(d.Version, d.Name, d.IsPublished, d.IsLatest, d.CreatedAt, d.CreatedBy, writer.Export(d.Content)))];
+
+        public async Task<IReadOnlyList<WorkflowRevisionInfo>> ListRevisionsAsync(string definitionId, int skip, int take, CancellationToken ct) =>
+            [.. (await store.ListRevisionsAsync(definitionId, skip, take, ct).ConfigureAwait(false)).Select(static r => new WorkflowRevisionInfo(r.Id, r.Version, r.Accepted, r.SavedAt, r.SavedBy))];
+
+        public async Task<(WorkflowRevisionInfo Revision, string Text)?> GetRevisionAsync(string definitionId, long id, CancellationToken ct) =>
+            await store.GetRevisionAsync(definitionId, id, ct).ConfigureAwait(false) is { } r ? (new WorkflowRevisionInfo(r.Id, r.Version, r.Accepted, r.SavedAt, r.SavedBy), writer.Export(r.Content)) : null;
+
+        public async Task<int?> RestoreRevisionAsync(string definitionId, long id, string by, CancellationToken ct) =>
+            await store.GetRevisionAsync(definitionId, id, ct).ConfigureAwait(false) is { } r ? (await publisher.SaveDraftAsync(r.Content, by, ct).ConfigureAwait(false)).Version : null;
+
+        public async Task<IReadOnlyDictionary<string, long>> CountRunsAsync(DateTimeOffset since, CancellationToken ct)
+        {
+            var counts = new Dictionary<string, long>(StringComparer.Ordinal);
+            foreach (var status in (InstanceStatus[])[InstanceStatus.Running, InstanceStatus.Suspended, InstanceStatus.Finished, InstanceStatus.Faulted])
+#pragma warning disable CA1308 // The names are shown, not compared.
+                counts[status.ToString().ToLowerInvariant()] = await store.CountInstancesAsync(new InstanceFilter(Statuses: [status], Times: [new InstanceTimeCondition(InstanceTime.Created, TimeComparison.GreaterThanOrEqual, since)]), ct).ConfigureAwait(false);
+#pragma warning restore CA1308
+            return counts;
+        }
 
         public async Task<IReadOnlyList<WorkflowImport>> ImportAsync(IReadOnlyList<WorkflowFile> files, bool force, string by, CancellationToken ct)
         {

@@ -16,6 +16,24 @@ public sealed record WorkflowFile(string Path, string Content);
 /// <param name="CreatedAt">When the newest version was made.</param>
 public sealed record WorkflowDefinitionInfo(string DefinitionId, string? Name, int LatestVersion, int? PublishedVersion, string? SourceFile, DateTimeOffset CreatedAt);
 
+/// <summary>A version of a definition.</summary>
+/// <param name="Version">Its number, from 1.</param>
+/// <param name="Name">Display name in it.</param>
+/// <param name="IsPublished">Whether it is the one that runs.</param>
+/// <param name="IsLatest">Whether it is the newest.</param>
+/// <param name="CreatedAt">When it was made (UTC).</param>
+/// <param name="CreatedBy">Who made it; <c>null</c> for the system.</param>
+/// <param name="Text">The definition with stable formatting, as in a file.</param>
+public sealed record WorkflowVersionInfo(int Version, string? Name, bool IsPublished, bool IsLatest, DateTimeOffset CreatedAt, string? CreatedBy, string Text);
+
+/// <summary>One saved state of a definition.</summary>
+/// <param name="Id">Number of the save; a later one is higher.</param>
+/// <param name="Version">The version it was saved into.</param>
+/// <param name="Accepted">False when it was refused, because somebody else had saved meanwhile.</param>
+/// <param name="SavedAt">When (UTC).</param>
+/// <param name="SavedBy">Who; <c>null</c> for the system.</param>
+public sealed record WorkflowRevisionInfo(long Id, int Version, bool Accepted, DateTimeOffset SavedAt, string? SavedBy);
+
 /// <summary>What became of a file at its import.</summary>
 /// <param name="Path">The file.</param>
 /// <param name="DefinitionId">The definition in it; empty when the file can't be read.</param>
@@ -111,6 +129,22 @@ public interface IWorkflowAdmin
 
     /// <summary>The stored definitions, by id.</summary>
     Task<IReadOnlyList<WorkflowDefinitionInfo>> ListDefinitionsAsync(CancellationToken ct);
+
+    /// <summary>All versions of a definition, newest first; empty when there is none.</summary>
+    Task<IReadOnlyList<WorkflowVersionInfo>> ListVersionsAsync(string definitionId, CancellationToken ct);
+
+    /// <summary>What was saved of a definition in the last 30 days, newest first.</summary>
+    Task<IReadOnlyList<WorkflowRevisionInfo>> ListRevisionsAsync(string definitionId, int skip, int take, CancellationToken ct);
+
+    /// <summary>One saved state with its text (stable formatting); <c>null</c> when there is none.</summary>
+    Task<(WorkflowRevisionInfo Revision, string Text)?> GetRevisionAsync(string definitionId, long id, CancellationToken ct);
+
+    /// <summary>Makes a saved state the draft again.</summary>
+    /// <returns>The version that holds it; <c>null</c> when there is no such state.</returns>
+    Task<int?> RestoreRevisionAsync(string definitionId, long id, string by, CancellationToken ct);
+
+    /// <summary>How many instances began since a time, by what they are now: <c>running</c>, <c>suspended</c>, <c>finished</c>, <c>faulted</c>.</summary>
+    Task<IReadOnlyDictionary<string, long>> CountRunsAsync(DateTimeOffset since, CancellationToken ct);
 
     /// <summary>Imports and publishes files whose content is new; all faults of all files come back, and a file with a fault changes nothing.</summary>
     /// <param name="files">The files.</param>

@@ -82,6 +82,12 @@ public abstract class TableContract
     [InlineData("/filings?order=CO-00000000&filer=812345&confirmation=X")]
     [InlineData("/orders?q=0031234567")]
     [InlineData("/search?q=some%20customer")]
+    [InlineData("/instances")]
+    [InlineData("/instances?definition=a&step=b&kind=c")]
+    [InlineData("/definitions")]
+    [InlineData("/definitions/service-fcc-499a")]
+    [InlineData("/status")]
+    [InlineData("/audit?actor=a&subject=b")]
     public async Task Page_can_be_read(string path)
     {
         using var console = await ConsoleHttp.SignInAsync(Where.Server, "viewer", Ct);

@@ -1,0 +1,128 @@
+using Microsoft.Playwright;
+using PwWorkflows.EndToEnd.Tests.MainJob;
+
+namespace PwWorkflows.EndToEnd.Tests.Pages;
+
+/// <summary>Health, audit, people: each role sees and can do exactly its part.</summary>
+[Collection(ConsoleTests.Name)]
+public sealed class HousePagesTests(ConsoleScene console)
+{
+    private const string Password = "a long enough password";
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    private Scene Scene => console.Scene;
+
+    [Theory]
+    [InlineData("viewer", "/orders /filings /webhooks /definitions /instances /status /audit", "/settings")]
+    [InlineData("operator", "/orders /filings /webhooks /definitions /instances /status /audit", "/settings")]
+    [InlineData("admin", "/orders /filings /webhooks /definitions /instances /status /audit /settings", "")]
+    public async Task Each_role_reaches_exactly_its_sections(string user, string mine, string others)
+    {
+        await using var tab = await console.OpenAsync(user, "/");
+        var rail = await tab.Page.Locator(".rail li a").EvaluateAllAsync<string[]>("links => links.map(l => l.getAttribute('href'))");
+        foreach (var path in mine.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        {
+            Assert.Contains(path, rail);
+            Assert.Equal(200, (await tab.Page.GotoAsync(path))!.Status);
+            await tab.PictureAsync($"{path[1..]}-{user}");
+        }
+
+        tab.Expect(403);
+        foreach (var path in others.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        {
+            Assert.DoesNotContain(path, rail);
+            Assert.Equal(403, (await tab.Page.GotoAsync(path))!.Status);
+            await tab.SeesAsync("Your role does not allow this.");
+        }
+    }
+
+    [Fact]
+    public async Task An_administrator_adds_somebody_changes_the_role_and_disables_the_account()
+    {
+        var name = "person-" + Guid.NewGuid().ToString("N")[..8];
+        await using var admin = await console.OpenAsync("admin", "/settings");
+        admin.Page.Dialog += (_, dialog) => dialog.AcceptAsync();
+        admin.Expect(422);
+        await FillAsync("short");
+        await admin.SeesAsync("Password: expected 12 characters to 72 bytes.");
+        Assert.Equal(name, await admin.Page.Locator("[aria-labelledby=add] input[name=username]").InputValueAsync());
+        await admin.PictureAsync("settings-wrong");
+        await FillAsync(Password);
+        await admin.SeesAsync($"{name} may sign in as viewer.");
+        await FillAsync(Password);
+        await admin.SeesAsync($"Name: there is a user {name} already.");
+
+        await using var person = await console.StrangerAsync();
+        await person.SignInAsync(name, Password);
+        await person.Page.Locator("header.bar").WaitForAsync();
+        person.Expect(403);
+        await person.GoAsync("/settings");
+        await person.SeesAsync("Your role does not allow this.");
+
+        await admin.Page.SelectOptionAsync($"select[aria-label='Role of {name}']", "admin");
+        await admin.Page.GetByLabel($"Set the role of {name}").ClickAsync();
+        await admin.SeesAsync($"{name} is admin now.");
+        await person.GoAsync("/settings");
+        await person.SeesAsync("People who may sign in");
+
+        await admin.Page.GetByLabel("Disable " + name).ClickAsync();
+        await admin.SeesAsync($"{name} can't sign in any more.");
+        await person.GoAsync("/orders");
+        Assert.Contains("/sign-in", person.Page.Url, StringComparison.Ordinal);
+        await person.SignInAsync(name, Password);
+        await person.SeesAsync("The name or the password is wrong.");
+        await admin.GoAsync("/audit?subject=" + name);
+        foreach (var action in (string[])["user added", "user role", "user disabled", "sign in refused"]) await admin.Page.Locator("td[data-label=Did]").GetByText(action, new() { Exact = true }).First.WaitForAsync();
+        await admin.Page.GetByRole(AriaRole.Button, new() { Name = "Verify the chain" }).ClickAsync();
+        await admin.SeesAsync("Every entry is as written, and none is missing.");
+
+        // An administrator can't be left without the own account.
+        using var http = await ConsoleHttp.SignInAsync(Scene.Server.BaseUrl, "admin", Ct);
+        Assert.Contains("changed by another administrator", (await http.SendAsync("/settings", "/settings?handler=Active", new() { ["username"] = "admin", ["active"] = "false" }, Ct)).Body, StringComparison.Ordinal);
+        using var operators = await ConsoleHttp.SignInAsync(Scene.Server.BaseUrl, "operator", Ct);
+        var refused = await operators.SendAsync("/", "/settings?handler=Role", new() { ["username"] = "operator", ["role"] = "admin" }, Ct);
+        Assert.Equal(403, (int)refused.Status);
+
+        async Task FillAsync(string password)
+        {
+            var form = admin.Page.Locator("[aria-labelledby=add]");
+            await form.Locator("input[name=username]").FillAsync(name);
+            await form.Locator("input[name=email]").FillAsync(name + "@performancewest.net");
+            await form.Locator("input[name=password]").FillAsync(password);
+            await form.GetByRole(AriaRole.Button, new() { Name = "Add" }).ClickAsync();
+        }
+    }
+
+    [Fact]
+    public async Task Sign_ins_in_the_audit_log_are_for_administrators()
+    {
+        using (var viewer = await ConsoleHttp.SignInAsync(Scene.Server.BaseUrl, "viewer", Ct))
+            Assert.DoesNotContain("sign in", ConsoleHttp.Column(await viewer.PageAsync("/audit?action=sign-in", Ct), "Did"));
+        using var admin = await ConsoleHttp.SignInAsync(Scene.Server.BaseUrl, "admin", Ct);
+        Assert.Contains("sign in", ConsoleHttp.Column(await admin.PageAsync("/audit?action=sign-in", Ct), "Did"));
+    }
+
+    [Fact]
+    public async Task Health_names_every_system_and_an_order_without_a_session_is_on_the_overview()
+    {
+        await using var tab = await console.OpenAsync("viewer", "/status");
+        foreach (var system in (string[])["Database", "ERPNext", "Object store", "Work queue", "USAC E-File", "Mail relay"]) await tab.SeesAsync(system);
+        Assert.Equal(6, await tab.Page.Locator("td .badge.good").CountAsync());
+
+        // A carrier whose session is gone.
+        File.Delete(Path.Combine(Scene.Data, "objects", "playwright-storage", "usac", "3", "storage_state.json"));
+        var order = Scene.Text(await Scene.CheckoutAsync(new { service_slug = "fcc-499a", entity = 3 }, Ct), "order_number")!;
+        await Scene.UntilAsync(async () => (await Scene.ToDosAsync(order, Ct)).Count > 0, () => "a ToDo is raised:\n" + Scene.Server.Log, Ct);
+        await tab.GoAsync("/");
+        await Eventually.TrueAsync(async () =>
+        {
+            await tab.GoAsync("/");
+            return await tab.Page.Locator(".needs").GetByText(order).CountAsync() > 0;
+        }, "the ToDo is on the overview", Ct);
+        await tab.PictureAsync("overview-todo");
+        await tab.Page.Locator(".needs").GetByText(order).ClickAsync();
+        await tab.Page.Locator("section.todo").WaitForAsync();
+        await tab.PictureAsync("order-waits");
+    }
+}

@@ -1,0 +1,145 @@
+using System.Net.Http.Json;
+using System.Text.Json;
+using Microsoft.Playwright;
+using PwWorkflows.EndToEnd.Tests.Infrastructure;
+using PwWorkflows.EndToEnd.Tests.MainJob;
+
+namespace PwWorkflows.EndToEnd.Tests.Pages;
+
+/// <summary>What is stuck, and what workflows are made of.</summary>
+[Collection(ConsoleTests.Name)]
+public sealed class WorkPagesTests(ConsoleScene console)
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    private Scene Scene => console.Scene;
+
+    [Fact]
+    public async Task Fifty_that_are_stuck_alike_go_on_from_the_failed_step_with_one_retry()
+    {
+        var (id, order) = ("fragile-" + Guid.NewGuid().ToString("N")[..8], "CO-" + Guid.NewGuid().ToString("N")[..8].ToUpperInvariant());
+        await SaveAsync(new
+        {
+            definitionId = id,
+            name = "Fragile",
+            toolVersion = "3.8.0.0",
+            root = new
+            {
+                type = "Elsa.Sequence",
+                version = 1,
+                id = "main",
+                name = "Sequence1",
+                activities = new object[]
+                {
+                    new { type = "Elsa.HttpEndpoint", version = 1, id = "start", name = "HttpEndpoint1", customProperties = new { canStartWorkflow = true }, path = Text(id), supportedMethods = new { typeName = "String[]", expression = new { type = "Object", value = "[\"POST\"]" } } },
+                    new { type = "Elsa.WriteLine", version = 1, id = "before", name = "WriteLine1", text = Text("once") },
+                    new { type = "Pw.EnsureSalesOrder", version = 1, id = "link", name = "EnsureSalesOrder1", orderNumber = Text(order) },
+                },
+            },
+        }, publish: true);
+        for (var i = 0; i < 50; i++) using (await Scene.Server.Http.PostAsync("/workflows/" + id, null, Ct)) { }
+
+        await using (var viewer = await console.OpenAsync("viewer", "/instances?definition=" + id))
+        {
+            await viewer.SeesAsync($"There is no order '{order}'.");
+            Assert.Equal(0, await viewer.Page.GetByRole(AriaRole.Button, new() { Name = "Retry all 50" }).CountAsync());
+        }
+
+        await using var tab = await console.OpenAsync("operator", "/");
+        await tab.Page.Locator(".needs").GetByText($"50 × {id} at link").WaitForAsync();
+        await tab.PictureAsync("overview-stuck");
+        await tab.Page.Locator(".needs").GetByText($"50 × {id} at link").ClickAsync();
+        await tab.Page.GetByRole(AriaRole.Button, new() { Name = "Retry all 50" }).WaitForAsync();
+        await tab.PictureAsync("instances");
+        var links = await tab.Page.Locator("td[data-label=Instance] a").EvaluateAllAsync<string[]>("all => all.map(a => a.getAttribute('href'))");
+        Assert.Equal(50, links.Length);
+
+        // The cause is put right, then one button.
+        await Scene.CheckoutAsync(new { service_slug = "fcc-compliance-checkup", order_number = order, deliver = false }, Ct);
+        tab.Page.Dialog += (_, dialog) => dialog.AcceptAsync();
+        await tab.Page.GetByRole(AriaRole.Button, new() { Name = "Retry all 50" }).ClickAsync();
+        await tab.SeesAsync($"50 instances of {id} go on from the failed step.");
+        await Scene.UntilAsync(async () => (await InstancesAsync(id, "finished")).Count == 50, () => "all of them end:\n" + Scene.Server.Log, Ct);
+        foreach (var instance in await InstancesAsync(id, "finished"))
+        {
+            var journal = (await Scene.CallAsync(HttpMethod.Get, $"/api/v1/admin/workflow-instances/{instance}/journal?take=500", null, Ct)).GetProperty("entries").EnumerateArray().ToList();
+            Assert.Single(journal, e => Scene.Text(e, "activity_id") == "before" && Scene.Text(e, "event") == "Completed");
+            Assert.Contains(journal, e => Scene.Text(e, "activity_id") == "link" && Scene.Text(e, "event") == "Faulted");
+            Assert.Single(journal, e => Scene.Text(e, "activity_id") == "link" && Scene.Text(e, "event") == "Completed");
+        }
+
+        await tab.GoAsync("/instances?definition=" + id);
+        Assert.Equal(0, await tab.Page.GetByText("There is no order '" + order).CountAsync());
+        using var http = await ConsoleHttp.SignInAsync(Scene.Server.BaseUrl, "viewer", Ct);
+        Assert.Equal(403, (int)(await http.SendAsync("/", "/instances?handler=Retry", new() { ["definition"] = id, ["step"] = "link", ["kind"] = "x" }, Ct)).Status);
+    }
+
+    [Fact]
+    public async Task Versions_are_compared_in_words_and_as_json_and_a_save_is_restored()
+    {
+        var id = "compare-" + Guid.NewGuid().ToString("N")[..8];
+        const string name = "Compare <b onclick=\"window.hacked=1\">me</b>";
+        await SaveAsync(Simple(id, name, "Hello"), publish: true);
+        await SaveAsync(Simple(id, name, "Hello again <i>you</i>"), publish: true);
+        await SaveAsync(Simple(id, name, "Never published"), publish: false);
+        await using (var viewer = await console.OpenAsync("viewer", "/definitions"))
+        {
+            await viewer.SeesAsync(name);
+            await viewer.PictureAsync("definitions");
+            await viewer.Page.Locator($"a[href='/definitions/{id}']").ClickAsync();
+            await viewer.SeesAsync("Saved in the last 30 days");
+            Assert.Equal(0, await viewer.Page.GetByRole(AriaRole.Button, new() { Name = "Restore" }).CountAsync());
+            await viewer.Page.SelectOptionAsync("select[name=from]", "v1");
+            await viewer.Page.SelectOptionAsync("select[name=to]", "v2");
+            await viewer.Page.GetByRole(AriaRole.Button, new() { Name = "Compare", Exact = true }).ClickAsync();
+            await viewer.SeesAsync("“Say hello”: text is “Hello again <i>you</i>” instead of “Hello”.");
+            await viewer.Page.Locator(".diff .added", new() { HasText = "Hello again <i>you</i>" }).WaitForAsync();
+            await viewer.Page.Locator(".diff .gone", new() { HasText = "\"Hello\"" }).WaitForAsync();
+            Assert.False(await viewer.Page.EvaluateAsync<bool>("() => 'hacked' in window"));
+            await viewer.PictureAsync("definition-compared");
+        }
+
+        await using var tab = await console.OpenAsync("operator", "/definitions/" + id);
+        var first = tab.Page.Locator("[aria-labelledby=saves] tbody tr").Last;
+        await first.GetByText("look").ClickAsync();
+        await tab.Page.Locator("pre", new() { HasText = "\"Hello\"" }).WaitForAsync();
+        tab.Page.Dialog += (_, dialog) => dialog.AcceptAsync();
+        await tab.Page.Locator("[aria-labelledby=saves] tbody tr").Last.GetByRole(AriaRole.Button).ClickAsync();
+        await tab.SeesAsync("The save is the draft again, version 3.");
+        await tab.PictureAsync("definition");
+        var latest = await Api.GetAsync(Scene.Server.Http, $"/elsa/api/workflow-definitions/by-definition-id/{id}?versionOptions=Latest", Scene.Token, Ct);
+        Assert.Contains("\"Hello\"", latest.GetRawText(), StringComparison.Ordinal);
+        Assert.False(latest.GetProperty("isPublished").GetBoolean());
+        await using var phone = await console.OpenAsync("operator", "/definitions/" + id, phone: true, dark: true);
+        await phone.PictureAsync("definition");
+        using var http = await ConsoleHttp.SignInAsync(Scene.Server.BaseUrl, "viewer", Ct);
+        Assert.Equal(403, (int)(await http.SendAsync("/", $"/definitions/{id}?handler=Restore", new() { ["revision"] = "1" }, Ct)).Status);
+    }
+
+    private async Task SaveAsync(object model, bool publish)
+    {
+        using var made = await Api.SendAsync(Scene.Server.Http, HttpMethod.Post, "/elsa/api/workflow-definitions", Scene.Token, new { model, publish }, Ct);
+        Assert.True(made.IsSuccessStatusCode, await made.Content.ReadAsStringAsync(Ct));
+    }
+
+    private async Task<IReadOnlyList<string>> InstancesAsync(string definition, string status) =>
+        [.. (await Scene.CallAsync(HttpMethod.Get, $"/api/v1/admin/workflow-instances?definition_id={definition}&status={status}&take=500", null, Ct)).GetProperty("workflow_instances").EnumerateArray().Select(i => i.GetProperty("id").GetString()!)];
+
+    private static object Text(string value) => new { typeName = "String", expression = new { type = "Literal", value } };
+
+    private static object Simple(string id, string name, string text) => new
+    {
+        definitionId = id,
+        name,
+        toolVersion = "3.8.0.0",
+        root = new
+        {
+            id = "flow",
+            type = "Elsa.Flowchart",
+            version = 1,
+            name = "Flowchart1",
+            activities = new object[] { new { id = "hello", type = "Elsa.WriteLine", version = 1, name = "WriteLine1", text = Text(text), metadata = new { displayText = "Say hello", designer = new { position = new { x = 100, y = 100 }, size = new { width = 180, height = 60 } } } } },
+            connections = Array.Empty<object>(),
+        },
+    };
+}
