@@ -111,8 +111,8 @@ public sealed record Approval(string Id, string InstanceId, string ActivityInsta
     /// <summary>Whether somebody still can decide at an instant.</summary>
     public bool IsOpenAt(DateTimeOffset now) => Status == ApprovalStatuses.Waiting && now < ExpiresAt;
 
-    /// <summary>The amount as people read it, such as <c>USD 1,250.00</c>; empty when there is none.</summary>
-    public string Amount() => AmountCents is { } cents ? string.Create(CultureInfo.InvariantCulture, $"{Currency} {cents / 100m:#,##0.00}") : "";
+    /// <summary>The amount as people read it, such as <c>1,250.00 USD</c>; empty when there is none.</summary>
+    public string Amount() => AmountCents is { } cents ? string.Create(CultureInfo.InvariantCulture, $"{cents / 100m:#,##0.00} {Currency}") : "";
 
     /// <summary>How it stands, as one sentence that names who decided and when.</summary>
     public string Standing()

@@ -36,7 +36,7 @@ public static class ApprovalPolicy
         ArgumentNullException.ThrowIfNull(person);
         var checks = new List<PolicyCheck>
         {
-            new("open", approval.Status == ApprovalStatuses.Waiting, approval.Standing()),
+            new("open", approval.Status == ApprovalStatuses.Waiting, (approval.Status == ApprovalStatuses.Waiting ? "It is open. " : "It has ended. ") + approval.Standing()),
             Named(approval, person),
         };
         if (approval.People == 2)

@@ -30,6 +30,7 @@ internal static class ConsoleSetup
             pages.RootDirectory = "/Console";
             pages.Conventions.AuthorizeFolder("/", PolicyOf(Roles.Viewer));
             pages.Conventions.AllowAnonymousToPage("/SignIn");
+            pages.Conventions.AllowAnonymousToPage("/ApprovalLink"); // Its signed token names the person.
         }).AddMvcOptions(static mvc => mvc.Filters.Add<ConsoleFilter>());
         services.AddAntiforgery(static forms =>
         {
@@ -41,6 +42,7 @@ internal static class ConsoleSetup
         services.AddScoped<Show>();
         services.AddSingleton<Rail>();
         services.AddSingleton<NeedsBoard>();
+        services.AddSingleton<INeeds, ApprovalNeeds>();
         services.AddSingleton<INeeds, ToDoNeeds>();
         services.AddSingleton<INeeds, StuckNeeds>();
         services.AddSingleton<INeeds, SessionNeeds>();

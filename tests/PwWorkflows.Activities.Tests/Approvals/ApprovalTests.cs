@@ -124,7 +124,7 @@ public abstract class ApprovalTests(PostgresFixture? postgres) : IAsyncLifetime
         Assert.Equal(["ada", "bob"], read.Approvers);
         Assert.Equal(("CO-00000001", "s", 2, 125_000L, "USD", "cleo"), (read.OrderNumber, read.Subject, read.People, read.AmountCents, read.Currency, read.RequestedBy));
         Assert.Equal((TimeSpan.FromHours(4), _time.GetUtcNow().AddHours(4), _time.GetUtcNow().AddDays(1), _time.GetUtcNow().AddDays(7)), (read.RemindEvery, read.NextReminderAt, read.EscalateAt, read.ExpiresAt));
-        Assert.Equal("USD 1,250.00", read.Amount());
+        Assert.Equal("1,250.00 USD", read.Amount());
         Assert.Equal(id, Assert.Single(await _store.ListAsync(new(Search: "DOLLARS"), 0, 10, Ct)).Id);
         Assert.Empty(await _store.ListAsync(new(Search: "dollar_"), 0, 10, Ct));
         Assert.Equal((1L, 0L), (await _store.CountAsync(new("waiting", read.InstanceId, "CO-00000001"), Ct), await _store.CountAsync(new("approved"), Ct)));
@@ -219,7 +219,7 @@ public abstract class ApprovalTests(PostgresFixture? postgres) : IAsyncLifetime
         var id = await AskAsync(a => a with { AmountCents = 1_000_000, Currency = "USD" });
         _options.TwoPeopleFromCents = 1_000_000;
         var refused = Assert.IsType<DecideResult.Refused>(await ApproveAsync(id, "ada"));
-        Assert.Equal("USD 10,000.00 needs two people (two from 10,000.00 on), but only one was asked for: reject it and have it asked again.", Assert.Single(refused.Why).Text);
+        Assert.Equal("10,000.00 USD needs two people (two from 10,000.00 on), but only one was asked for: reject it and have it asked again.", Assert.Single(refused.Why).Text);
         Assert.IsType<DecideResult.Taken>(await RejectAsync(id, "ada"));
     }
 
@@ -233,11 +233,11 @@ public abstract class ApprovalTests(PostgresFixture? postgres) : IAsyncLifetime
         var checks = _desk.Check(await ShowAsync(id), (await _store.ApproverAsync("bob", Ct))!);
         Assert.Equal(
             [
-                "Approved by Ada on 2026-03-30 09:00 UTC; a second person is needed.",
+                "It is open. Approved by Ada on 2026-03-30 09:00 UTC; a second person is needed.",
                 "Every administrator may decide; Bob is one of them.",
                 "Two different people must approve; Ada was the first, on 2026-03-30 09:00 UTC.",
                 "Whoever asks can't approve; cleo asked.",
-                "EUR 12,500.00: two people are asked for (two from 10,000.00 on).",
+                "12,500.00 EUR: two people are asked for (two from 10,000.00 on).",
                 "5 d 12 h left, until 2026-04-06 09:00 UTC.",
             ], checks.Select(c => c.Text));
         Assert.All(checks, c => Assert.True(c.Passed));

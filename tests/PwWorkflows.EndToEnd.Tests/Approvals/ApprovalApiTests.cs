@@ -155,7 +155,7 @@ public abstract class ApprovalApiTests(ApprovalServer server)
         Assert.Equal((HttpStatusCode.Forbidden, "Ada Admin asked for this and can't approve it."), (own, told.GetProperty("detail").GetString()));
         Assert.Equal(HttpStatusCode.OK, (await server.DecideAsync(approval.Id, "admin", new { decision = "approve" })).Status);
         Assert.Equal("waiting", (await ShowAsync(approval.Id)).GetProperty("approval").GetProperty("status").GetString());
-        Assert.Equal("USD 1,250.00", (await ShowAsync(approval.Id)).GetProperty("amount").GetString());
+        Assert.Equal("1,250.00 USD", (await ShowAsync(approval.Id)).GetProperty("amount").GetString());
         Assert.Equal(HttpStatusCode.OK, (await server.DecideAsync(approval.Id, "ada", new { decision = "reject", note = "changed my mind" })).Status);
         Assert.Equal(("went-rejected", "ada: changed my mind"), await server.OutcomeAsync(approval));
     }

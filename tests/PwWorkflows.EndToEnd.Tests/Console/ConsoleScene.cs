@@ -15,17 +15,44 @@ public sealed class ConsoleTests : ICollectionFixture<ConsoleScene>
 /// <summary>A server on PostgreSQL with what an order needs, and a real Chromium. Every test opens tabs of its own.</summary>
 public sealed class ConsoleScene(PostgresFixture postgres) : IAsyncLifetime
 {
-    private readonly ConcurrentDictionary<string, string> _signedIn = new();
-    private IPlaywright _playwright = null!;
-    private IBrowser _browser = null!;
+    private ConsoleBrowser _browser = null!;
 
     public Scene Scene { get; private set; } = null!;
 
     public async ValueTask InitializeAsync()
     {
         Scene = await Scene.StartAsync(TestContext.Current.CancellationToken, postgres);
-        _playwright = await Playwright.CreateAsync();
-        _browser = await _playwright.Chromium.LaunchAsync(new() { ExecutablePath = Environment.GetEnvironmentVariable("CHROMIUM_PATH") ?? "/usr/bin/chromium", Headless = true, Args = ["--no-sandbox", "--disable-dev-shm-usage"] });
+        _browser = await ConsoleBrowser.StartAsync(() => Scene.Server.BaseUrl);
+    }
+
+    /// <inheritdoc cref="ConsoleBrowser.StrangerAsync" />
+    public Task<ConsoleTab> StrangerAsync(bool phone = false, bool dark = false) => _browser.StrangerAsync(phone, dark);
+
+    /// <inheritdoc cref="ConsoleBrowser.OpenAsync" />
+    public Task<ConsoleTab> OpenAsync(string user, string path, bool phone = false, bool dark = false) => _browser.OpenAsync(user, path, phone, dark);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _browser.DisposeAsync();
+        await Scene.DisposeAsync();
+    }
+}
+
+/// <summary>A real Chromium for the console of one server.</summary>
+public sealed class ConsoleBrowser : IAsyncDisposable
+{
+    private readonly ConcurrentDictionary<string, string> _signedIn = new();
+    private readonly IPlaywright _playwright;
+    private readonly IBrowser _browser;
+    private readonly Func<Uri> _server;
+
+    private ConsoleBrowser(IPlaywright playwright, IBrowser browser, Func<Uri> server) => (_playwright, _browser, _server) = (playwright, browser, server);
+
+    public static async Task<ConsoleBrowser> StartAsync(Func<Uri> server)
+    {
+        var playwright = await Playwright.CreateAsync();
+        var browser = await playwright.Chromium.LaunchAsync(new() { ExecutablePath = Environment.GetEnvironmentVariable("CHROMIUM_PATH") ?? "/usr/bin/chromium", Headless = true, Args = ["--no-sandbox", "--disable-dev-shm-usage"] });
+        return new ConsoleBrowser(playwright, browser, server);
     }
 
     /// <summary>A tab of nobody.</summary>
@@ -36,12 +63,14 @@ public sealed class ConsoleScene(PostgresFixture postgres) : IAsyncLifetime
     /// <param name="path">The page.</param>
     /// <param name="phone">390 by 844 instead of 1440 by 900.</param>
     /// <param name="dark">The dark theme.</param>
-    public async Task<ConsoleTab> OpenAsync(string user, string path, bool phone = false, bool dark = false)
+    /// <param name="password">The password, when it is not the name.</param>
+    public async Task<ConsoleTab> OpenAsync(string user, string path, bool phone = false, bool dark = false, string? password = null)
     {
         if (!_signedIn.TryGetValue(user, out var state))
         {
             await using var tab = await StrangerAsync();
-            await tab.SignInAsync(user);
+            await tab.SignInAsync(user, password);
+            await tab.Page.Locator("header.bar").WaitForAsync();
             _signedIn[user] = state = await tab.Page.Context.StorageStateAsync();
         }
 
@@ -50,11 +79,14 @@ public sealed class ConsoleScene(PostgresFixture postgres) : IAsyncLifetime
         return opened;
     }
 
+    /// <summary>Signs everybody in again from now on: a test that moved the clock has outlived the sessions.</summary>
+    public void SignInAgain() => _signedIn.Clear();
+
     private async Task<ConsoleTab> OpenAsync(string? state, bool phone, bool dark)
     {
         var context = await _browser.NewContextAsync(new()
         {
-            BaseURL = Scene.Server.BaseUrl.ToString(),
+            BaseURL = _server().ToString(),
             ViewportSize = phone ? new() { Width = 390, Height = 844 } : new() { Width = 1440, Height = 900 },
             ColorScheme = dark ? ColorScheme.Dark : ColorScheme.Light,
             TimezoneId = "America/Chicago",
@@ -68,7 +100,6 @@ public sealed class ConsoleScene(PostgresFixture postgres) : IAsyncLifetime
     {
         await _browser.CloseAsync();
         _playwright.Dispose();
-        await Scene.DisposeAsync();
     }
 }
 
