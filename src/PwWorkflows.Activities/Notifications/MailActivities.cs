@@ -53,10 +53,15 @@ public sealed class CloseToDo : CodeActivity
     [Input(Description = "Short stable word for the reason.")]
     public Input<string> Marker { get; set; } = default!;
 
+    /// <summary>Close nothing.</summary>
+    [Input(DisplayName = "Dry run", Description = "Close nothing.")]
+    public Input<bool> DryRun { get; set; } = new(false);
+
     /// <inheritdoc />
     protected override async ValueTask ExecuteAsync(ActivityExecutionContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
+        if (DryRun.GetOrDefault(context)) return;
         await context.GetRequiredService<IAdminToDos>().CloseAsync(Subject.Get(context), Marker.Get(context), context.CancellationToken);
     }
 }

@@ -378,10 +378,20 @@ public sealed class RaiseToDo : CodeActivity
     [Input(Description = "The job it comes from, such as pw-usf-factor-monitor, when it is about no order.")]
     public Input<string?> Job { get; set; } = default!;
 
+    /// <summary>Raise nothing; only tell.</summary>
+    [Input(DisplayName = "Dry run", Description = "Raise nothing; only tell.")]
+    public Input<bool> DryRun { get; set; } = new(false);
+
     /// <inheritdoc />
     protected override async ValueTask ExecuteAsync(ActivityExecutionContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
+        if (DryRun.GetOrDefault(context))
+        {
+            context.AddExecutionLogEntry("DryRun", $"Would raise a ToDo: {OrderNumber.Get(context)}, {Marker.Get(context)}: {Instructions.Get(context)}");
+            return;
+        }
+
         var number = OrderNumber.Get(context);
         var order = await context.GetRequiredService<IOrders>().GetAsync(number, context.CancellationToken);
         var request = new ToDoRequest(order?.ServiceSlug ?? (Job.GetOrDefault(context) is { Length: > 0 } job ? job : "unknown"), number, Marker.Get(context), Instructions.Get(context)) { SalesOrder = order?.SalesOrder };

@@ -7,6 +7,7 @@ using PwWorkflows.Activities.Orders;
 using PwWorkflows.Activities.Records;
 using PwWorkflows.Activities.Scheduling;
 using PwWorkflows.Activities.Regulatory;
+using PwWorkflows.Activities.Relay;
 using PwWorkflows.Activities.Storage;
 using PwWorkflows.Activities.Usac;
 using PwWorkflows.Server.Admin;
@@ -31,6 +32,7 @@ internal static class Capabilities
         services.AddUsacFilings();
         services.AddScheduling();
         services.AddRegulatory();
+        services.AddRelay();
         services.AddRecords();
         return services;
     }

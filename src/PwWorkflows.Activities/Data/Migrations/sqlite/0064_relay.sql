@@ -1,0 +1,52 @@
+-- How far a mailbox folder has been read. Another UIDVALIDITY makes all UIDs void.
+CREATE TABLE imap_positions (
+    account       text NOT NULL,
+    folder        text NOT NULL,
+    uid_validity  integer NOT NULL,
+    last_uid      integer NOT NULL,
+    read_at       text NOT NULL,
+    PRIMARY KEY (account, folder)
+);
+
+-- Every mail that was read, once. 'other' is not from the bank; 'new' waits to be noted.
+CREATE TABLE relay_mails (
+    id            integer PRIMARY KEY AUTOINCREMENT,
+    account       text NOT NULL,
+    folder        text NOT NULL,
+    uid_validity  integer NOT NULL,
+    uid           integer NOT NULL,
+    message_id    text NOT NULL,
+    sha256        text NOT NULL,
+    from_address  text NOT NULL,
+    subject       text NOT NULL,
+    received_at   text NOT NULL,
+    kind          text NOT NULL CHECK (kind IN ('new', 'deposit', 'card', 'unknown', 'doubtful', 'other')),
+    reason        text,
+    evidence_key  text,
+    read_at       text NOT NULL,
+    noted_at      text,
+    UNIQUE (account, folder, uid_validity, uid),
+    UNIQUE (account, message_id, sha256)
+);
+CREATE INDEX ix_relay_mails_new ON relay_mails (id) WHERE kind = 'new';
+
+CREATE TABLE relay_deposits (
+    id                integer PRIMARY KEY AUTOINCREMENT,
+    mail_id           integer NOT NULL UNIQUE REFERENCES relay_mails (id),
+    amount_cents      integer NOT NULL CHECK (amount_cents > 0),
+    received_at       text NOT NULL,
+    counterparty      text NOT NULL,
+    memo              text,
+    source_kind       text NOT NULL CHECK (source_kind IN ('offramp_bridge', 'stripe_payout', 'paypal_payout', 'other')),
+    matched_order_id  text,
+    matched_by        text,
+    matched_at        text
+);
+
+CREATE TABLE relay_card_charges (
+    mail_id       integer PRIMARY KEY REFERENCES relay_mails (id),
+    amount_cents  integer NOT NULL CHECK (amount_cents > 0),
+    merchant      text NOT NULL,
+    card_last4    text,
+    charged_at    text NOT NULL
+);
