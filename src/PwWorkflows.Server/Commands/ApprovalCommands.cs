@@ -41,6 +41,7 @@ internal static class ApprovalCommands
                 [
                     ("what", approval.Title), ("stands", approval.Standing()), .. approval.AmountCents is null ? [] : ((string, string)[])[("amount", approval.Amount())],
                     .. approval.OrderNumber is null ? [] : ((string, string)[])[("order", approval.OrderNumber)],
+                    .. approval.Subject is null ? [] : ((string, string)[])[("holds for", approval.Subject)],
                     ("asked", $"{Output.Time(approval.RequestedAt)} by {approval.RequestedBy ?? "the system"}, workflow {approval.DefinitionId}, instance {approval.InstanceId}"),
                     ("until", Output.Time(approval.ExpiresAt)), ("who may", approval.Approvers.Count == 0 ? "every administrator" : string.Join(", ", approval.Approvers)),
                     ("people", approval.People == 1 ? "one" : "two different ones"), .. approval.Details.Select(static d => (d.Name, d.Value)),

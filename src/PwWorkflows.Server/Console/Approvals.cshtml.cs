@@ -88,3 +88,11 @@ internal sealed class ApprovalNeeds(ApprovalStore store, TimeProvider time) : IN
             "/approvals/" + a.Id, a.RequestedAt, a.ExpiresAt - now < Soon || a.EscalatedAt is not null ? Tone.Bad : Tone.Warn))]);
     }
 }
+
+/// <summary>Requests by their number.</summary>
+internal sealed class ApprovalSearch(ApprovalStore store) : ISearch
+{
+    public async Task<IReadOnlyList<SearchHit>> FindAsync(string text, CancellationToken ct) =>
+        text.StartsWith("AP-", StringComparison.OrdinalIgnoreCase) && await store.FindAsync(text.ToUpperInvariant(), ct).ConfigureAwait(false) is { } found
+            ? [new SearchHit("Approval", found.Title, "/approvals/" + found.Id)] : [];
+}

@@ -51,6 +51,7 @@ internal static class ConsoleSetup
         services.AddSingleton<ISearch, OrderSearch>();
         services.AddSingleton<ISearch, EventSearch>();
         services.AddSingleton<ISearch, FilingSearch>();
+        services.AddSingleton<ISearch, ApprovalSearch>();
         services.AddSingleton<ISearch, InstanceSearch>();
 
         services.AddAuthentication().AddCookie(Scheme);

@@ -332,6 +332,8 @@ public sealed class ApprovalPagesTests(ApprovalScene scene) : IClassFixture<Appr
         Assert.Equal(1, await tab.Page.Locator("[data-rows] tbody tr").CountAsync());
         await tab.GoAsync("/approvals?title=100_+of");
         await tab.SeesAsync("Nothing matches.");
+        await tab.GoAsync("/search?q=" + approval.Id.ToLowerInvariant());
+        await tab.SeesAsync(approval.Title);
         var csv = await tab.Page.EvaluateAsync<string>("async () => (await fetch('/approvals?format=csv&title=Find+me')).text()");
         Assert.Contains(approval.Id, csv, StringComparison.Ordinal);
     }

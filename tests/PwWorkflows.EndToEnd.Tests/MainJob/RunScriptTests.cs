@@ -45,6 +45,40 @@ public sealed partial class RunScriptTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task Run_stays_up_with_an_order_that_waits_for_an_approval_and_prints_where_it_is_given()
+    {
+        using var folder = new TemporaryFolder();
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        limit.CancelAfter(Limit);
+        using var process = Start(["--port", "0", "--sandbox-port", "0", "--data", folder.FullPath], null);
+        try
+        {
+            var lines = new List<string>();
+            while (!lines.Exists(l => l.Contains("the server stays up", StringComparison.Ordinal)))
+                lines.Add(await process.StandardOutput.ReadLineAsync(limit.Token) ?? throw new InvalidOperationException(string.Join('\n', lines) + await process.StandardError.ReadToEndAsync(limit.Token)));
+            Assert.Single(lines, l => FiledLine().IsMatch(l));
+            using var http = new HttpClient(new HttpClientHandler { AllowAutoRedirect = false });
+            var page = Assert.Single(lines, l => ApprovalLine().IsMatch(l));
+            using var signIn = await http.GetAsync(page, limit.Token);
+            Assert.StartsWith("/sign-in?next=%2Fapprovals%2FAP-", signIn.Headers.Location!.PathAndQuery, StringComparison.Ordinal);
+            var link = Assert.Single(lines, l => l.Contains("/approvals/link?t=", StringComparison.Ordinal));
+            Assert.Contains("You decide as <strong>Sandbox Admin</strong>", await http.GetStringAsync(link, limit.Token), StringComparison.Ordinal);
+        }
+        finally
+        {
+            if (!process.HasExited)
+            {
+                using var kill = Process.Start("kill", ["-TERM", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+                await kill.WaitForExitAsync(CancellationToken.None);
+            }
+
+            await process.WaitForExitAsync(CancellationToken.None);
+        }
+
+        Assert.Equal(143, process.ExitCode);
+    }
+
+    [Fact]
     public async Task Wrong_use_is_told_in_a_line_with_the_usage()
     {
         var unknown = await RunAsync(["--twice"]);
@@ -88,14 +122,19 @@ public sealed partial class RunScriptTests(PostgresFixture postgres)
         return match;
     }
 
-    private static async Task<PwResult> RunAsync(IReadOnlyList<string> args, IReadOnlyDictionary<string, string>? environment = null)
+    private static Process Start(IReadOnlyList<string> args, IReadOnlyDictionary<string, string>? environment)
     {
         var start = new ProcessStartInfo("/bin/bash") { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
         start.ArgumentList.Add(Path.Combine(S3Server.Root(), "run"));
         foreach (var arg in args) start.ArgumentList.Add(arg);
         foreach (var name in start.Environment.Keys.Where(n => n.StartsWith("PW_", StringComparison.Ordinal) || n.StartsWith("MINIO_", StringComparison.Ordinal) || n == "DATABASE_URL").ToList()) start.Environment.Remove(name);
         foreach (var (name, value) in environment ?? new Dictionary<string, string>()) start.Environment[name] = value;
-        using var process = Process.Start(start)!;
+        return Process.Start(start)!;
+    }
+
+    private static async Task<PwResult> RunAsync(IReadOnlyList<string> args, IReadOnlyDictionary<string, string>? environment = null)
+    {
+        using var process = Start(args, environment);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Ct);
         limit.CancelAfter(Limit);
         var (output, error) = (process.StandardOutput.ReadToEndAsync(limit.Token), process.StandardError.ReadToEndAsync(limit.Token));
@@ -113,4 +152,7 @@ public sealed partial class RunScriptTests(PostgresFixture postgres)
 
     [GeneratedRegex(@"^filed (?<order>CO-[0-9A-F]{8}) confirmation (?<confirmation>\S+) evidence (?<evidence>\S+) in [0-9.]+ s$")]
     private static partial Regex FiledLine();
+
+    [GeneratedRegex(@"^http://127\.0\.0\.1:\d+/approvals/AP-[0-9A-F]{10}$")]
+    private static partial Regex ApprovalLine();
 }
