@@ -259,21 +259,8 @@ public sealed class Program : IAsyncDisposable
         foreach (var (name, value) in settings) info.Environment[name] = value;
         var begun = Stopwatch.GetTimestamp();
         var program = new Program(Process.Start(info) ?? throw new InvalidOperationException("dotnet can't be started."));
-        void Take(string? line)
-        {
-            if (line is null) return;
-            // The log of a long run is not kept whole.
-            program._lines.Enqueue(line);
-            if (program._lines.Count > 200) program._lines.TryDequeue(out _);
-            if (!line.StartsWith(ready, StringComparison.Ordinal) || program._ready.Task.IsCompleted) return;
-            program.StartTime = Stopwatch.GetElapsedTime(begun);
-            program._ready.TrySetResult(new Uri(line[ready.Length..].Split(' ')[0]));
-        }
-
-        program._process.OutputDataReceived += (_, e) => Take(e.Data);
-        program._process.ErrorDataReceived += (_, e) => Take(e.Data);
-        program._process.BeginOutputReadLine();
-        program._process.BeginErrorReadLine();
+        _ = program.DrainAsync(program._process.StandardOutput, ready, begun);
+        _ = program.DrainAsync(program._process.StandardError, ready, begun);
         try
         {
             program.Address = await program._ready.Task.WaitAsync(TimeSpan.FromSeconds(60), ct);
@@ -288,6 +275,21 @@ public sealed class Program : IAsyncDisposable
     }
 
     public string Log => string.Join(Environment.NewLine, _lines);
+
+    // Looked through until the program is ready; then only kept flowing, since reading lines costs the processor that is measured.
+    private async Task DrainAsync(StreamReader output, string ready, long begun)
+    {
+        while (!_ready.Task.IsCompleted && await output.ReadLineAsync() is { } line)
+        {
+            _lines.Enqueue(line);
+            if (!line.StartsWith(ready, StringComparison.Ordinal)) continue;
+            StartTime = Stopwatch.GetElapsedTime(begun);
+            _ready.TrySetResult(new Uri(line[ready.Length..].Split(' ')[0]));
+        }
+
+        var buffer = new byte[1 << 16];
+        while (await output.BaseStream.ReadAsync(buffer) > 0) { }
+    }
 
     public async ValueTask DisposeAsync()
     {
