@@ -22,6 +22,18 @@ public interface IPwDatabase
     /// <param name="ct">Stops the wait.</param>
     Task<T> ReadAsync<T>(Func<DbConnection, CancellationToken, Task<T>> read, CancellationToken ct);
 
+    /// <summary>
+    /// A short look-up by key that workflow steps make all the time: those of several callers may share a round trip. For queries that may take long there is <see cref="ReadAsync"/>.
+    /// Sees what is committed, not what the running step has enlisted.
+    /// </summary>
+    /// <typeparam name="T">What a row gives.</typeparam>
+    /// <param name="sql">One <c>SELECT</c>.</param>
+    /// <param name="parameters">Its parameters, names without <c>@</c>; at least one of them is not null.</param>
+    /// <param name="map">Reads a row.</param>
+    /// <param name="ct">Stops the wait.</param>
+    Task<List<T>> LookUpAsync<T>(string sql, IReadOnlyList<KeyValuePair<string, object?>> parameters, Func<DbDataReader, T> map, CancellationToken ct) =>
+        this.QueryAsync(sql, parameters, map, ct);
+
     /// <summary>Runs several statements in one transaction of their own, committed when the function returns and rolled back when it throws.</summary>
     /// <typeparam name="T">What the function gives.</typeparam>
     /// <param name="write">Gets the connection and its transaction; must not commit. May run a second time after a serialization failure.</param>

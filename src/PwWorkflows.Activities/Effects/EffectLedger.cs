@@ -217,7 +217,7 @@ public sealed class EffectLedger : IEffectLedger
 
     private async Task<Row?> ReadAsync(string key, CancellationToken ct)
     {
-        var rows = await _database.QueryAsync(
+        var rows = await _database.LookUpAsync(
             $"SELECT status, owner, CASE WHEN lease_until > {_database.UnixNow()} THEN 1 ELSE 0 END, result, note FROM effects WHERE key = @key",
             Parameters.Of(("key", key)),
             static r => new Row(r.GetString(0), r.GetString(1), r.GetInt32(2) == 1, r.Text(3), r.Text(4)),

@@ -206,7 +206,7 @@ public sealed class MailSender : IMailSender
 
     private async Task<(string Status, string? Note, MailSent Sent)?> OutcomeAsync(string key, CancellationToken ct)
     {
-        var rows = await _database.QueryAsync(
+        var rows = await _database.LookUpAsync(
             "SELECT status, note, message_id, sent_to, subject FROM mails WHERE key = @key",
             Parameters.Of(("key", key)),
             static r => (r.GetString(0), r.Text(1), new MailSent(r.GetString(2), r.GetString(3), r.GetString(4))),

@@ -23,7 +23,7 @@ public sealed class Fulfilment(IPwDatabase database, OrderStore orders, IWorkflo
     /// </summary>
     internal async Task<(string Outcome, Order? Order)> BeginAsync(string orderNumber, string cycle, string door, string instanceId, CancellationToken ct)
     {
-        var rows = await database.QueryAsync(
+        var rows = await database.LookUpAsync(
             $"""
              SELECT {OrderStore.Columns}, f.begun_at, f.dispatched_at FROM compliance_orders o
              LEFT JOIN order_fulfilments f ON f.order_number = o.order_number AND f.cycle = @cycle
@@ -62,7 +62,7 @@ public sealed class Fulfilment(IPwDatabase database, OrderStore orders, IWorkflo
     internal async Task<bool?> DispatchServiceAsync(string orderNumber, string cycle, string prefix, string instanceId, CancellationToken ct)
     {
         var order = await orders.GetAsync(orderNumber, ct).ConfigureAwait(false) ?? throw OrderStore.Unknown(orderNumber);
-        var rows = await database.QueryAsync(
+        var rows = await database.LookUpAsync(
             "SELECT dispatched_at FROM order_fulfilments WHERE order_number = @order AND cycle = @cycle",
             Parameters.Of(("order", orderNumber), ("cycle", cycle)),
             static r => r.TimeOrNull(0),
@@ -104,7 +104,7 @@ public sealed class Fulfilment(IPwDatabase database, OrderStore orders, IWorkflo
         var child = await orders.GetAsync(feeOrder, ct).ConfigureAwait(false) ?? throw OrderStore.Unknown(feeOrder);
         if (child.ParentOrderNumber is null || await orders.GetAsync(child.ParentOrderNumber, ct).ConfigureAwait(false) is not { } parent) return UnknownOrder;
         if (parent.IsStopped) return StoppedOrder;
-        var rows = await database.QueryAsync(
+        var rows = await database.LookUpAsync(
             "SELECT 1 FROM order_fulfilments WHERE order_number = @order AND cycle = '' AND dispatched_at IS NOT NULL",
             Parameters.Of(("order", parent.OrderNumber)), static r => r.GetInt32(0), ct).ConfigureAwait(false);
         var ran = rows.Count > 0;

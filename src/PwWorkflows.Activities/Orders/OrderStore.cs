@@ -34,10 +34,6 @@ public sealed class OrderStore(IPwDatabase database, TimeProvider time) : IOrder
     /// <inheritdoc />
     public Task<Order?> FindBySalesOrderAsync(string salesOrder, CancellationToken ct) => OneAsync("o.erpnext_sales_order = @value", salesOrder, ct);
 
-    /// <summary>The orders of a Stripe payment, found by its payment intent.</summary>
-    public async Task<IReadOnlyList<Order>> FindByPaymentIntentAsync(string paymentIntent, CancellationToken ct) =>
-        await ManyAsync("o.payment_intent = @value", paymentIntent, ct).ConfigureAwait(false);
-
     /// <summary>The orders of a Stripe subscription.</summary>
     public async Task<IReadOnlyList<Order>> FindBySubscriptionAsync(string subscriptionId, CancellationToken ct) =>
         await ManyAsync("o.stripe_subscription_id = @value", subscriptionId, ct).ConfigureAwait(false);
@@ -78,7 +74,7 @@ public sealed class OrderStore(IPwDatabase database, TimeProvider time) : IOrder
     public async Task<bool> IsStoppedAsync(string orderNumber, CancellationToken ct)
     {
         // A refund that came in the same moment as its payment did not find the order yet and waits.
-        var rows = await database.QueryAsync(
+        var rows = await database.LookUpAsync(
             $"""
              SELECT {Columns}, (SELECT COUNT(*) FROM webhook_inbox w WHERE w.status = 'waiting' AND w.takes_back = o.payment_intent)
              FROM compliance_orders o WHERE o.order_number = @order
@@ -92,7 +88,7 @@ public sealed class OrderStore(IPwDatabase database, TimeProvider time) : IOrder
     /// <inheritdoc />
     public async Task<TelecomEntity?> GetEntityAsync(int id, CancellationToken ct)
     {
-        var rows = await database.QueryAsync(
+        var rows = await database.LookUpAsync(
             "SELECT id, legal_name, frn, filer_id_499, fields FROM telecom_entities WHERE id = @id",
             Parameters.Of(("id", id)),
             static r => new TelecomEntity(r.GetInt32(0), r.GetString(1)) { Frn = r.Text(2), FilerId499 = r.Text(3), Fields = r.Object(4) },
@@ -117,7 +113,7 @@ public sealed class OrderStore(IPwDatabase database, TimeProvider time) : IOrder
 
     /// <inheritdoc />
     public async Task<IReadOnlyList<TimelineEntry>> GetTimelineAsync(string orderNumber, CancellationToken ct) =>
-        await database.QueryAsync(
+        await database.LookUpAsync(
             "SELECT at, event, message FROM order_timeline WHERE order_number = @order ORDER BY id",
             Parameters.Of(("order", orderNumber)),
             static r => new TimelineEntry(r.Time(0), r.GetString(1), r.GetString(2)),
@@ -167,7 +163,7 @@ public sealed class OrderStore(IPwDatabase database, TimeProvider time) : IOrder
 
     /// <summary>Whether the order (and billing cycle) has been begun.</summary>
     internal async Task<bool> HasFulfilmentAsync(string orderNumber, string cycle, CancellationToken ct) =>
-        (await database.QueryAsync(
+        (await database.LookUpAsync(
             "SELECT 1 FROM order_fulfilments WHERE order_number = @order AND cycle = @cycle",
             Parameters.Of(("order", orderNumber), ("cycle", cycle)),
             static r => r.GetInt32(0),
@@ -212,7 +208,7 @@ public sealed class OrderStore(IPwDatabase database, TimeProvider time) : IOrder
     }
 
     private Task<List<Order>> ManyAsync(string where, string value, CancellationToken ct) =>
-        database.QueryAsync(
+        database.LookUpAsync(
             $"SELECT {Columns} FROM compliance_orders o WHERE {where} ORDER BY o.order_number",
             Parameters.Of(("value", value)),
             static r => Map(r),

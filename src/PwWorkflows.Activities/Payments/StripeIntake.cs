@@ -134,27 +134,27 @@ public sealed class StripeIntake
 
     private async Task<Look> LookAsync(string eventId, StripeFact fact, CancellationToken ct)
     {
-        var (where, value) = fact switch
+        var (orders, value) = fact switch
         {
             StripeFact.Checkout { OrderReference: { } reference } => ByReference(reference),
             StripeFact.Refund { OrderReference: { } reference } => ByReference(reference),
             StripeFact.Dispute { OrderReference: { } reference } => ByReference(reference),
-            StripeFact.Refund refund => ("o.payment_intent = @value", refund.PaymentIntent!),
-            StripeFact.Dispute dispute => ("o.payment_intent = @value", dispute.PaymentIntent!),
-            StripeFact.Renewal renewal => ("o.stripe_subscription_id = @value", renewal.Subscription),
-            StripeFact.Overdue overdue => ("o.stripe_subscription_id = @value", overdue.Subscription),
-            StripeFact.Ended ended => ("o.stripe_subscription_id = @value", ended.Subscription),
-            _ => ("1 = 0 AND o.order_number = @value", ""),
+            StripeFact.Refund refund => (ByIntent, refund.PaymentIntent!),
+            StripeFact.Dispute dispute => (ByIntent, dispute.PaymentIntent!),
+            StripeFact.Renewal renewal => (BySubscription, renewal.Subscription),
+            StripeFact.Overdue overdue => (BySubscription, overdue.Subscription),
+            StripeFact.Ended ended => (BySubscription, ended.Subscription),
+            _ => ("compliance_orders o ON 1 = 0 AND o.order_number = @value", ""),
         };
         var checkout = fact as StripeFact.Checkout;
-        var rows = await _database.QueryAsync(
+        var rows = await _database.LookUpAsync(
             $"""
              SELECT i.status, o.order_number, o.amount_cents, o.currency, o.payment_status, o.checkout_session_id, o.payment_intent, o.refunded_cents, o.paid_at,
                  (SELECT MIN(p.order_number) FROM order_payments p WHERE p.provider = 'stripe' AND p.reference = @session AND p.purpose = 'paid'),
                  (SELECT COUNT(*) FROM webhook_inbox w WHERE w.status = 'waiting' AND w.takes_back = @intent)
              FROM (SELECT 1 AS one) x
              LEFT JOIN webhook_inbox i ON i.provider = 'stripe' AND i.event_id = @event
-             LEFT JOIN compliance_orders o ON {where}
+             LEFT JOIN {orders}
              ORDER BY o.order_number
              """,
             Parameters.Of(("event", eventId), ("value", value), ("session", checkout?.SessionId ?? ""), ("intent", checkout?.PaymentIntent ?? "")),
@@ -165,11 +165,18 @@ public sealed class StripeIntake
                 SessionPaid: r.Text(9),
                 TakenBack: r.GetInt64(10)),
             ct).ConfigureAwait(false);
-        return new Look(rows[0].Inbox is not null, rows[0].SessionPaid, rows[0].TakenBack, [.. rows.Select(static r => r.Order).OfType<PayableOrder>()]);
+        return new Look(rows[0].Inbox is not null, rows[0].SessionPaid, rows[0].TakenBack, [.. rows.Select(static r => r.Order).OfType<PayableOrder>().DistinctBy(static o => o.OrderNumber)]);
     }
 
-    private static (string Where, string Value) ByReference(string reference) =>
-        reference.StartsWith("CB-", StringComparison.OrdinalIgnoreCase) ? ("o.batch_number = @value", reference) : ("o.order_number = @value", reference);
+    private const string ByIntent =
+        "(order_payments paid JOIN compliance_orders o ON o.order_number = paid.order_number) ON paid.payment_intent = @value AND paid.provider = 'stripe' AND paid.purpose = 'paid'";
+
+    private const string BySubscription = "compliance_orders o ON o.stripe_subscription_id = @value";
+
+    private static (string Orders, string Value) ByReference(string reference) =>
+        reference.StartsWith("CB-", StringComparison.OrdinalIgnoreCase)
+            ? ("compliance_orders o ON o.batch_number = @value", reference)
+            : ("compliance_orders o ON o.order_number = @value", reference);
 
     private void EnlistInbox(string? eventId, string? type, StripeDecision decision, string? takesBack, string headers, ReadOnlyMemory<byte> body, string instanceId) =>
         _database.Enlist(
@@ -213,7 +220,7 @@ public sealed class StripeIntake
                         Parameters.Of(("method", checkout.Method), ("intent", checkout.PaymentIntent), ("session", checkout.SessionId), ("subscription", checkout.Subscription),
                             ("now", now), ("order", order.OrderNumber), ("before", order.PaymentStatus)),
                         1);
-                    EnlistPayment(e, order, checkout.SessionId, "paid", order.AmountCents, order.Currency, checkout.Method, now);
+                    EnlistPayment(e, order, checkout.SessionId, "paid", order.AmountCents, order.Currency, checkout.Method, now, checkout.PaymentIntent);
                     break;
                 case ({ } status, StripeFact.Checkout checkout):
                     _database.Enlist(
@@ -259,15 +266,15 @@ public sealed class StripeIntake
     }
 
     // Two events about one movement of money (there may be two ids for one change) leave one line.
-    private void EnlistPayment(StripeEvent e, PayableOrder order, string reference, string purpose, long amount, string currency, string? method, DateTimeOffset now) =>
+    private void EnlistPayment(StripeEvent e, PayableOrder order, string reference, string purpose, long amount, string currency, string? method, DateTimeOffset now, string? paymentIntent = null) =>
         _database.Enlist(
             """
-            INSERT INTO order_payments (provider, reference, purpose, order_number, amount_cents, currency, method, event_id, at)
-            VALUES ('stripe', @reference, @purpose, @order, @amount, @currency, @method, @event, @at)
+            INSERT INTO order_payments (provider, reference, purpose, order_number, amount_cents, currency, method, event_id, at, payment_intent)
+            VALUES ('stripe', @reference, @purpose, @order, @amount, @currency, @method, @event, @at, @intent)
             ON CONFLICT (order_number, provider, reference, purpose) DO NOTHING
             """,
             Parameters.Of(("reference", reference), ("purpose", purpose), ("order", order.OrderNumber), ("amount", amount), ("currency", currency.ToLowerInvariant()),
-                ("method", method), ("event", e.Id), ("at", now)));
+                ("method", method), ("event", e.Id), ("at", now), ("intent", paymentIntent)));
 }
 
 /// <summary>The headers of a request that are worth keeping; never the ones that prove something.</summary>

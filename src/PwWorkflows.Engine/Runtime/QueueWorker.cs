@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Threading.Channels;
 using Elsa.Workflows;
 using Elsa.Workflows.Runtime.Messages;
@@ -13,6 +14,9 @@ namespace PwWorkflows.Engine;
 /// <summary>Carries out the durable queue on this node: takes due items, runs them, renews leases, takes over from nodes that died.</summary>
 internal sealed class QueueWorker : BackgroundService
 {
+    /// <summary>Least time between two looks into the queue when the first found nothing.</summary>
+    private static readonly TimeSpan BetweenLooks = TimeSpan.FromMilliseconds(5);
+
     private readonly IEngineStore _store;
     private readonly InstanceRunner _runner;
     private readonly WorkflowCatalog _catalog;
@@ -115,6 +119,7 @@ internal sealed class QueueWorker : BackgroundService
         {
             try
             {
+                var looked = Stopwatch.GetTimestamp();
                 await _catalog.RefreshAsync(ct);
                 var free = _slots.CurrentCount - _local.Reader.Count;
                 var taken = 0;
@@ -138,6 +143,9 @@ internal sealed class QueueWorker : BackgroundService
                     if (until < wait) wait = until > TimeSpan.FromMilliseconds(20) ? until : TimeSpan.FromMilliseconds(20);
                 }
                 await _store.WaitForSignalAsync(wait, ct);
+                // A busy node is signalled by each of its own commits, and what follows from these it mostly holds already.
+                var since = Stopwatch.GetElapsedTime(looked);
+                if (taken == 0 && since < BetweenLooks) await WaitAsync(BetweenLooks - since, ct);
             }
             catch (OperationCanceledException) when (ct.IsCancellationRequested) { return; }
             catch (Exception e)

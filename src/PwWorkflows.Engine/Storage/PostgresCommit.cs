@@ -49,6 +49,7 @@ internal sealed class PostgresCommit(IReadOnlyList<WriteRequest> requests, DateT
         List<BookmarkRow>? bookmarks = null;
         List<JournalSegment>? journal = null;
         List<(WorkItem Item, WriteRequest Request)>? items = null;
+        List<(FusedStatement? Fused, List<EnlistedWrite> Writes)>? enlisted = null;
 
         foreach (var request in requests)
         {
@@ -58,7 +59,7 @@ internal sealed class PostgresCommit(IReadOnlyList<WriteRequest> requests, DateT
             if (request.CompletedWork.Count > 0) (completedLoose ??= []).AddRange(request.CompletedWork);
             if (request.Commit is not { } commit) continue;
 
-            foreach (var write in commit.Writes) AddEnlisted(write);
+            if (commit.Writes.Count > 0) Group(enlisted ??= [], commit.Writes);
             if (request.Releases) (releases ??= []).Add(request);
             else if (commit.Lease is not null) (renews ??= []).Add(request);
             else if (request.TakesLease) (takes ??= []).Add(request);
@@ -69,6 +70,12 @@ internal sealed class PostgresCommit(IReadOnlyList<WriteRequest> requests, DateT
             if (commit.AddedBookmarks.Count > 0 && !request.Ends) (bookmarks ??= []).AddRange(commit.AddedBookmarks);
             if (commit.CompletedWorkIds.Count > 0) (completed ??= []).AddRange(commit.CompletedWorkIds);
             if (commit.Journal is { } segment) (journal ??= []).Add(segment);
+        }
+
+        foreach (var (fused, writes) in enlisted ?? [])
+        {
+            if (writes.Count > 1 && fused?.Fuse(writes) is { } one) _commands.Add(one);
+            else foreach (var write in writes) AddEnlisted(write);
         }
 
         if (releases is not null)
@@ -179,10 +186,29 @@ internal sealed class PostgresCommit(IReadOnlyList<WriteRequest> requests, DateT
         Column(rows, r => r.UpdatedAt.ToUniversalTime()), Column(rows, r => r.FinishedAt?.ToUniversalTime()), Column(rows, r => StoreText.Bytes(r.State)),
     ];
 
+    // Each commit's writes keep their order: one goes to a group of its kind that does not come before the group of the one before it.
+    private static void Group(List<(FusedStatement? Fused, List<EnlistedWrite> Writes)> groups, IReadOnlyList<EnlistedWrite> writes)
+    {
+        var from = 0;
+        foreach (var write in writes)
+        {
+            var fused = FusedStatement.Of(write.Sql) is { } shape && shape.Takes(write) ? shape : null;
+            var at = fused is null ? -1 : groups.FindIndex(from, g => g.Fused == fused && g.Writes[0].ExpectedRows == write.ExpectedRows);
+            if (at < 0)
+            {
+                at = groups.Count;
+                groups.Add((fused, []));
+            }
+
+            groups[at].Writes.Add(write);
+            from = at;
+        }
+    }
+
     private NpgsqlBatchCommand AddEnlisted(EnlistedWrite write)
     {
         var sql = write.Sql.Trim().TrimEnd(';');
-        var checks = write.ExpectedRows is not null;
+        var checks = write.ExpectedRows is not null && !(write.ExpectedRows == 1 && FusedStatement.Of(write.Sql)?.AlwaysAddsOne == true);
         // Most statements can be counted by the database itself; the rest costs a second round trip.
         var countable = checks && !sql.Contains("returning", StringComparison.OrdinalIgnoreCase) &&
             (sql.StartsWith("insert", StringComparison.OrdinalIgnoreCase) || sql.StartsWith("update", StringComparison.OrdinalIgnoreCase) || sql.StartsWith("delete", StringComparison.OrdinalIgnoreCase));

@@ -7,10 +7,12 @@ namespace PwWorkflows.Engine.Storage;
 internal sealed class PostgresDatabase : IEngineDatabase
 {
     private readonly Action _countRoundTrip;
+    private readonly PostgresLookUps _lookUps;
     private readonly Func<EnlistedWrite, CancellationToken, Task<int>> _execute;
 
-    public PostgresDatabase(string connectionString, Action countRoundTrip, Func<EnlistedWrite, CancellationToken, Task<int>> execute)
+    public PostgresDatabase(string connectionString, Action countRoundTrip, Func<EnlistedWrite, CancellationToken, Task<int>> execute, PostgresLookUps lookUps)
     {
+        _lookUps = lookUps;
         _countRoundTrip = countRoundTrip;
         _execute = execute;
         var builder = new NpgsqlConnectionStringBuilder(connectionString);
@@ -33,6 +35,9 @@ internal sealed class PostgresDatabase : IEngineDatabase
         await using var connection = await Source.OpenConnectionAsync(ct).ConfigureAwait(false);
         return await read(connection, ct).ConfigureAwait(false);
     }
+
+    public Task<List<T>> LookUpAsync<T>(EnlistedWrite query, Func<DbDataReader, T> map, CancellationToken ct) =>
+        _lookUps.TryFind(query, map, ct) ?? throw new ArgumentException($"A look-up is one SELECT with values, without comments and quoted names: {query.Sql}", nameof(query));
 
     public Task<int> ExecuteAsync(EnlistedWrite write, CancellationToken ct) => _execute(write, ct);
 

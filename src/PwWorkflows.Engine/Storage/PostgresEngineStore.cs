@@ -18,6 +18,9 @@ internal sealed class PostgresEngineStore : EngineStoreBase
     private readonly Channel<WriteRequest> _requests = Channel.CreateUnbounded<WriteRequest>(new UnboundedChannelOptions { SingleWriter = false, SingleReader = false });
     private readonly NpgsqlDataSource _writers;
     private readonly NpgsqlDataSource _hot;
+    private readonly NpgsqlDataSource _claimers;
+    private readonly PostgresLookUps _lookUps;
+    private readonly PostgresClaims _claims;
     private readonly PostgresDatabase _database;
     private readonly PostgresNotifier _notifier;
     private readonly Task[] _loops;
@@ -25,9 +28,12 @@ internal sealed class PostgresEngineStore : EngineStoreBase
 
     public PostgresEngineStore(StoreOptions options, TimeProvider time, ILogger logger) : base(options, time, logger)
     {
-        _database = new PostgresDatabase(options.ConnectionString, () => CountRoundTrips(), ExecuteAsync);
         _writers = Source(options.ConnectionString, HotPlans, options.CommitLoops + 1);
         _hot = Source(options.ConnectionString, HotPlans + " -c synchronous_commit=off", 8);
+        _lookUps = new PostgresLookUps(_hot, () => CountRoundTrips());
+        _claimers = Source(options.ConnectionString, HotPlans + " -c synchronous_commit=off -c lock_timeout=250", 1);
+        _claims = new PostgresClaims(_claimers, _hot, SelectInstance, MapInstance, () => NowArgument, () => CountRoundTrips());
+        _database = new PostgresDatabase(options.ConnectionString, () => CountRoundTrips(), ExecuteAsync, _lookUps);
         _notifier = new PostgresNotifier(_database.Source, options.ConnectionString, Signal, time, logger);
         _loops = [.. Enumerable.Range(0, options.CommitLoops).Select(_ => Task.Run(RunCommitsAsync))];
     }
@@ -302,20 +308,7 @@ internal sealed class PostgresEngineStore : EngineStoreBase
     public override async Task<(InstanceRow? Instance, Lease? Lease)> ClaimInstanceAsync(string instanceId, string nodeId, TimeSpan lease, CancellationToken ct)
     {
         var token = await NextTokensAsync(1, ct).ConfigureAwait(false);
-        CountRoundTrips();
-        await using var batch = _hot.CreateBatch();
-        // Two statements, because the second must see what was committed while the first waited for the lease.
-        batch.BatchCommands.Add(PostgresCommit.Statement(
-            "INSERT INTO instance_leases AS l (instance_id, owner, token, until) SELECT id, $2, $3, coalesce($5::timestamptz, now()) + $4 FROM workflow_instances WHERE id = $1 " +
-            "ON CONFLICT (instance_id) DO UPDATE SET owner = excluded.owner, token = excluded.token, until = excluded.until, takeovers = l.takeovers + 1 " +
-            "WHERE l.until <= coalesce($5::timestamptz, now()) RETURNING 1",
-            PostgresCommit.Typed(instanceId), PostgresCommit.Typed(nodeId), PostgresCommit.Typed(token), PostgresCommit.Typed(lease), PostgresCommit.Untyped(NowArgument)));
-        batch.BatchCommands.Add(PostgresCommit.Statement(SelectInstance + " WHERE i.id = $1", PostgresCommit.Typed(instanceId)));
-        await using var reader = await batch.ExecuteReaderAsync(ct).ConfigureAwait(false);
-        var claimed = await reader.ReadAsync(ct).ConfigureAwait(false);
-        await reader.NextResultAsync(ct).ConfigureAwait(false);
-        if (!await reader.ReadAsync(ct).ConfigureAwait(false)) return (null, null);
-        return (MapInstance(reader), claimed ? new Lease(instanceId, token) : null);
+        return await _claims.ClaimAsync(instanceId, nodeId, token, lease, ct).ConfigureAwait(false);
     }
 
     public override async Task<IReadOnlyList<(InstanceRow Instance, Lease Lease, int Takeovers)>> ClaimLapsedAsync(string nodeId, int max, TimeSpan lease, CancellationToken ct)
@@ -369,6 +362,9 @@ internal sealed class PostgresEngineStore : EngineStoreBase
         _requests.Writer.TryComplete();
         await Task.WhenAll(_loops).ConfigureAwait(false);
         await _notifier.DisposeAsync().ConfigureAwait(false);
+        await _lookUps.DisposeAsync().ConfigureAwait(false);
+        await _claims.DisposeAsync().ConfigureAwait(false);
+        await _claimers.DisposeAsync().ConfigureAwait(false);
         await _writers.DisposeAsync().ConfigureAwait(false);
         await _hot.DisposeAsync().ConfigureAwait(false);
         await _database.Source.DisposeAsync().ConfigureAwait(false);

@@ -40,6 +40,24 @@ internal sealed class SqliteDatabase(string connectionString, SqliteWriter write
         }
     }
 
+    public Task<List<T>> LookUpAsync<T>(EnlistedWrite query, Func<DbDataReader, T> map, CancellationToken ct)
+    {
+        ct.ThrowIfCancellationRequested();
+        var session = Rent();
+        try
+        {
+            return Task.FromResult(session.QueryNamed(query.Sql, query.Parameters, map));
+        }
+        catch (Exception exception)
+        {
+            return Task.FromException<List<T>>(exception);
+        }
+        finally
+        {
+            Return(session);
+        }
+    }
+
     public Task<int> ExecuteAsync(EnlistedWrite write, CancellationToken ct) => execute(write, ct);
 
     public Task<T> WriteAsync<T>(Func<DbConnection, DbTransaction, CancellationToken, Task<T>> write, CancellationToken ct)

@@ -36,7 +36,12 @@ internal sealed class SqliteSession : IDisposable
     public int Execute(string sql, params ReadOnlySpan<object?> args) => Bind(sql, args).ExecuteNonQuery();
 
     /// <summary>Runs a statement of the product, whose parameters have names.</summary>
-    public int Execute(string sql, IReadOnlyList<KeyValuePair<string, object?>> parameters)
+    public int Execute(string sql, IReadOnlyList<KeyValuePair<string, object?>> parameters) => Bind(sql, parameters).ExecuteNonQuery();
+
+    /// <summary>Runs a query of the product, whose parameters have names.</summary>
+    public List<T> QueryNamed<T>(string sql, IReadOnlyList<KeyValuePair<string, object?>> parameters, Func<DbDataReader, T> map) => Read(Bind(sql, parameters), map);
+
+    private SqliteCommand Bind(string sql, IReadOnlyList<KeyValuePair<string, object?>> parameters)
     {
         if (!_named.TryGetValue(sql, out var command))
         {
@@ -61,12 +66,14 @@ internal sealed class SqliteSession : IDisposable
             }));
         }
 
-        return command.ExecuteNonQuery();
+        return command;
     }
 
-    public List<T> Query<T>(string sql, ReadOnlySpan<object?> args, Func<DbDataReader, T> map)
+    public List<T> Query<T>(string sql, ReadOnlySpan<object?> args, Func<DbDataReader, T> map) => Read(Bind(sql, args), map);
+
+    private static List<T> Read<T>(SqliteCommand command, Func<DbDataReader, T> map)
     {
-        using var reader = Bind(sql, args).ExecuteReader();
+        using var reader = command.ExecuteReader();
         var rows = new List<T>();
         while (reader.Read()) rows.Add(map(reader));
         return rows;

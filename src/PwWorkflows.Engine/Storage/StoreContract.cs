@@ -424,6 +424,10 @@ public interface IEngineDatabase
     string ConnectionString { get; }
     /// <summary>Runs a read on a pooled open connection.</summary>
     Task<T> ReadAsync<T>(Func<System.Data.Common.DbConnection, CancellationToken, Task<T>> read, CancellationToken ct);
+    /// <summary>
+    /// A short look-up by key, one <c>SELECT</c> with at least one value that is not null; look-ups of several callers may share a round trip. Sees what is committed.
+    /// </summary>
+    Task<List<T>> LookUpAsync<T>(EnlistedWrite query, Func<System.Data.Common.DbDataReader, T> map, CancellationToken ct);
     /// <summary>Runs one statement and commits it, together with whatever else is ready to be written; the number of rows it touched.</summary>
     Task<int> ExecuteAsync(EnlistedWrite write, CancellationToken ct);
     /// <summary>Runs a write in one transaction and commits it; an exception rolls back. On SQLite it waits for its turn.</summary>

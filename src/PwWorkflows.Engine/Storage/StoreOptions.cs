@@ -17,7 +17,7 @@ public sealed record StoreOptions
     public required string ConnectionString { get; init; }
 
     /// <summary>PostgreSQL only: how many transactions of commits may be under way at once, 1 to 8. While one waits for the disk the next is prepared.</summary>
-    public int CommitLoops { get; init; } = 2;
+    public int CommitLoops { get; init; } = 1;
 
     /// <summary>Most commits written in one transaction, 1 to 1000.</summary>
     public int MaxCommitsPerTransaction { get; init; } = 64;

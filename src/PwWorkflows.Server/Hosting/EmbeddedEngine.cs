@@ -109,6 +109,9 @@ internal static class EmbeddedEngine
 
         public Task<T> ReadAsync<T>(Func<DbConnection, CancellationToken, Task<T>> read, CancellationToken ct) => store.Database.ReadAsync(read, ct);
 
+        public Task<List<T>> LookUpAsync<T>(string sql, IReadOnlyList<KeyValuePair<string, object?>> parameters, Func<DbDataReader, T> map, CancellationToken ct) =>
+            store.Database.LookUpAsync(new EnlistedWrite(sql, parameters), map, ct);
+
         public Task<T> WriteAsync<T>(Func<DbConnection, DbTransaction, CancellationToken, Task<T>> write, CancellationToken ct) =>
             Watched([], "a transaction", () => store.Database.WriteAsync(write, ct));
 

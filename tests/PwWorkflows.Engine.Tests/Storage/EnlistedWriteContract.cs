@@ -130,6 +130,82 @@ public abstract class EnlistedWriteContract(ITestDatabase database) : StoreTestB
     }
 
     [Fact]
+    public async Task Equal_writes_of_joint_commits_each_do_their_own()
+    {
+        await CreateInboxAsync();
+        await Task.WhenAll(Enumerable.Range(0, 200).Select(i => CommitAsync(
+            new EnlistedWrite(
+                "INSERT INTO inbox (id, amount, seen, body, ok, tries) VALUES (@id, @amount, @seen, @body, @ok, @tries)",
+                [new("id", $"e{i}"), new("amount", i % 3 == 0 ? null : 0.5m + i), new("seen", i % 5 == 0 ? null : Clock.GetUtcNow()), new("body", new byte[] { (byte)i }), new("ok", i % 2 == 0), new("tries", (long)i)], 1),
+            new EnlistedWrite("UPDATE inbox SET tries = @tries, seen = COALESCE(@seen, seen) WHERE id = @id AND tries = @before", [new("tries", 1000L + i), new("seen", null), new("id", $"e{i}"), new("before", (long)i)], 1),
+            new EnlistedWrite("INSERT INTO inbox (id, tries) VALUES (@id, 5) ON CONFLICT (id) DO NOTHING", [new("id", $"e{i}")]))));
+        Assert.Equal(200, await InboxCountAsync());
+        for (var i = 0; i < 200; i += 7)
+        {
+            Assert.Equal(1, await InboxCountAsync($"id = 'e{i}' AND tries = {1000 + i} AND {(i % 2 == 0 ? "" : "NOT ")}ok AND amount IS {(i % 3 == 0 ? "" : "NOT ")}NULL AND seen IS {(i % 5 == 0 ? "" : "NOT ")}NULL"));
+        }
+    }
+
+    [Fact]
+    public async Task Joint_updates_of_one_row_are_told_apart()
+    {
+        await CreateInboxAsync();
+        await CommitAsync(Insert("row"), new EnlistedWrite("UPDATE inbox SET tries = 0 WHERE id = @id", [new("id", "row")], 1));
+        var outcomes = await Race.OutcomesAsync(24, i => CommitAsync(
+            new EnlistedWrite("UPDATE inbox SET tries = tries + 1 WHERE id = @id AND tries = @before", [new("id", "row"), new("before", 0L)], 1)));
+        Assert.Equal(1, outcomes.Count(o => o is null));
+        Assert.All(outcomes.OfType<Exception>(), e => Assert.Equal(CommitConflict.UnexpectedRows, Assert.IsType<CommitConflictException>(e).Conflict));
+        await Task.WhenAll(Enumerable.Range(0, 24).Select(i => CommitAsync(new EnlistedWrite("UPDATE inbox SET tries = tries + 1 WHERE id = @id", [new("id", "row")], 1))));
+        Assert.Equal(1, await InboxCountAsync("tries = 25"));
+    }
+
+    [Fact]
+    public async Task An_update_of_two_rows_is_not_made_good_by_one_of_none()
+    {
+        await CreateInboxAsync();
+        await CommitAsync(Insert("a1"), Insert("a2"), Insert("b1"));
+        var outcomes = await Race.OutcomesAsync(30, i => CommitAsync(
+            new EnlistedWrite("UPDATE inbox SET tries = 1 WHERE id LIKE @like", [new("like", (i % 3) switch { 0 => "a%", 1 => "none", _ => "b%" })], 1)));
+        Assert.All(outcomes.Where((_, i) => i % 3 == 2), Assert.Null);
+        Assert.All(outcomes.Where((_, i) => i % 3 != 2), e => Assert.Equal(CommitConflict.UnexpectedRows, Assert.IsType<CommitConflictException>(e).Conflict));
+        Assert.Equal(1, await InboxCountAsync("tries = 1"));
+    }
+
+    [Fact]
+    public async Task Look_ups_of_many_callers_each_find_their_own_in_order()
+    {
+        await CreateInboxAsync();
+        await CommitAsync([.. Enumerable.Range(0, 50).Select(i => new EnlistedWrite("INSERT INTO inbox (id, tries) VALUES (@id, @tries)", [new("id", $"e{i:00}"), new("tries", (long)(i % 10))]))]);
+        var found = await Task.WhenAll(Enumerable.Range(0, 60).Select(i => Store.Database.LookUpAsync(
+            new EnlistedWrite("SELECT id, tries FROM inbox WHERE tries = @tries AND (@prefix IS NULL OR id > @prefix) ORDER BY id DESC", [new("tries", (long)(i % 12)), new("prefix", i % 2 == 0 ? "e2" : "e0")]),
+            static r => r.GetString(0), Ct)));
+        for (var i = 0; i < found.Length; i++)
+        {
+            var expected = Enumerable.Range(0, 50).Where(n => n % 10 == i % 12 && (i % 2 != 0 || n >= 20)).Select(n => $"e{n:00}").OrderDescending(StringComparer.Ordinal);
+            Assert.Equal(expected, found[i]);
+        }
+    }
+
+    [Fact]
+    public async Task A_look_up_that_fails_harms_no_other()
+    {
+        await CreateInboxAsync();
+        await CommitAsync(Insert("e1"));
+        var outcomes = await Race.OutcomesAsync(20, async i =>
+        {
+            var sql = i % 4 == 1 ? "SELECT id FROM no_such_table WHERE id = @id" : "SELECT id FROM inbox WHERE id = @id";
+            var rows = await Store.Database.LookUpAsync(new EnlistedWrite(sql, [new("id", "e1")]), r => i % 4 == 2 ? throw new FormatException("unreadable") : r.GetString(0), Ct);
+            Assert.Equal(["e1"], rows);
+        });
+        for (var i = 0; i < outcomes.Length; i++)
+        {
+            if (i % 4 == 1) Assert.IsAssignableFrom<DbException>(outcomes[i]);
+            else if (i % 4 == 2) Assert.IsType<FormatException>(outcomes[i]);
+            else Assert.Null(outcomes[i]);
+        }
+    }
+
+    [Fact]
     public async Task Product_writes_and_commits_take_turns()
     {
         await CreateInboxAsync();
