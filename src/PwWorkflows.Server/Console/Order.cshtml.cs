@@ -89,6 +89,13 @@ internal sealed class OrderPage(OrderReader reader, IOrders orders, IPwDatabase 
         story.AddRange(await database.QueryAsync(
             "SELECT officer_name, officer_title, recorded_by, values_sha256, recorded_at, authorized_at FROM officer_authorizations WHERE order_number = @order", ofOrder,
             r => new TimelineItem(r.Time(4), r.GetString(0), "authorized", Show.Text("exactly these values: " + r.GetString(3)[..12]), Tone.Good) { Detail = $"{r.GetString(1)}; recorded by {r.GetString(2)}" }, ct).ConfigureAwait(false));
+        // What officers and customers gave is told above.
+        story.AddRange(await database.QueryAsync(
+            """
+            SELECT id, at, actor, action, detail FROM audit_log WHERE subject = @order AND action NOT IN ('officer-authorization', 'intake-replaced')
+            UNION SELECT id, at, actor, action, detail FROM audit_log WHERE subject IN (SELECT id FROM approvals WHERE order_number = @order) ORDER BY id LIMIT 200
+            """, ofOrder,
+            r => new TimelineItem(r.Time(1), r.GetString(2), "", Show.Text(r.GetString(3).Replace('-', ' ')), Show.ToneOf(r.GetString(3)[(r.GetString(3).LastIndexOf('-') + 1)..])) { Raw = r.GetString(4) == "{}" ? null : Show.Json(r.GetString(4)), Rank = 2 }, ct).ConfigureAwait(false));
         foreach (var todo in ToDos)
         {
             story.Add(new(todo.CreatedAt, "ToDo", "raised:", Show.Text(todo.Marker.Replace('-', ' ')), Tone.Warn) { Detail = todo.Instructions, Rank = 2 });

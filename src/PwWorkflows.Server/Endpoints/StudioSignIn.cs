@@ -1,7 +1,11 @@
+using System.Security.Claims;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.IdentityModel.JsonWebTokens;
 using PwWorkflows.Server.Admin;
 using PwWorkflows.Server.Http;
+using PwWorkflows.Server.Pages;
 
 namespace PwWorkflows.Server.Endpoints;
 
@@ -17,6 +21,9 @@ internal static class StudioSignIn
         routes.MapPost("/elsa/api/identity/login", LoginAsync).AllowAnonymous();
         routes.MapPost("/elsa/api/identity/refresh-token", RefreshAsync)
             .RequireAuthorization(static policy => policy.AddAuthenticationSchemes(AdminAuthentication.RefreshScheme).RequireAuthenticatedUser());
+        // The cookie does not come along from other sites (SameSite), and their pages could not read the answer.
+        routes.MapPost("/studio/host/session", FromConsoleAsync).AllowAnonymous();
+        routes.MapDelete("/studio/host/session", static (HttpContext http) => http.SignOutAsync(ConsoleSetup.Scheme)).AllowAnonymous();
     }
 
     // A wrong password is 200 with isAuthenticated false: so it is in Elsa's contract.
@@ -30,6 +37,11 @@ internal static class StudioSignIn
         var (user, wait) = await signIn.TryAsync(username, password, SignIn.AddressOf(http), ct).ConfigureAwait(false);
         return wait > TimeSpan.Zero ? LoginEndpoints.TooMany(http, wait) : Answer(http, user, tokens);
     }
+
+    /// <summary>Tokens for Studio's pages, from the sign-in of the console's.</summary>
+    private static async Task<IResult> FromConsoleAsync(HttpContext http, AdminUsers users, AdminTokens tokens, CancellationToken ct) =>
+        (await http.AuthenticateAsync(ConsoleSetup.Scheme).ConfigureAwait(false)).Principal?.FindFirstValue(JwtRegisteredClaimNames.Sub) is { } name
+            ? Answer(http, await users.FindAsync(name, ct).ConfigureAwait(false), tokens) : Answer(http, null, tokens);
 
     // The scheme let in only a refresh token of a user who is still active.
     private static async Task<IResult> RefreshAsync(HttpContext http, AdminUsers users, AdminTokens tokens, CancellationToken ct) =>

@@ -11,7 +11,7 @@
   let watched = null; // the request shown, until its outcome was seen
   let busy = false;
 
-  const token = () => { try { return JSON.parse(sessionStorage.getItem('pw-studio')).access; } catch { return null; } };
+  const token = () => window.pwStudio?.token() ?? null; // studio-host.js has it
 
   async function call(path, body) {
     const answer = await fetch(api + path, {

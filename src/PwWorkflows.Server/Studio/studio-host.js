@@ -1,7 +1,6 @@
 // Puts one of Studio's elements on the page, keeps its token fresh, and goes where its links mean to go.
 (() => {
   'use strict';
-  const KEY = 'pw-studio';
   const api = location.origin + '/elsa/api';
   const query = new URLSearchParams(location.search);
   const page = location.pathname.split('/')[3];
@@ -18,24 +17,25 @@
     },
   };
 
-  const stored = () => { try { return JSON.parse(sessionStorage.getItem(KEY)) ?? {}; } catch { return {}; } };
-  const signIn = () => {
-    sessionStorage.removeItem(KEY);
-    location.replace('/studio/host/sign-in?next=' + encodeURIComponent(location.pathname + location.search));
-  };
+  // Tokens live in this page alone. The sign-in is the console's.
+  let access = null, refresh = null;
+  window.pwStudio = { token: () => access };
+  const signIn = () => location.replace('/sign-in?next=' + encodeURIComponent(location.pathname + location.search));
   const claims = token => {
     const text = atob(token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'));
     return JSON.parse(new TextDecoder().decode(Uint8Array.from(text, c => c.charCodeAt(0))));
   };
 
+  const take = pair => { refresh = pair.refreshToken ?? refresh; return access = pair.accessToken; };
+
+  // Whoever is signed in on the console's pages is signed in here; asking keeps that sign-in alive. When it has ended, an open page goes on by its own token.
   async function renew() {
-    const { refresh } = stored();
+    const session = await fetch('/studio/host/session', { method: 'POST' });
+    const pair = session.ok ? await session.json() : {};
+    if (pair.isAuthenticated) return take(pair);
     if (!refresh) return null;
     const answer = await fetch(api + '/identity/refresh-token', { method: 'POST', headers: { Authorization: 'Bearer ' + refresh } });
-    if (!answer.ok) return null;
-    const pair = await answer.json();
-    sessionStorage.setItem(KEY, JSON.stringify({ access: pair.accessToken, refresh: pair.refreshToken }));
-    return pair.accessToken;
+    return answer.ok ? take(await answer.json()) : null;
   }
 
   // Studio reads the token once per element; another provider gives all living elements the new one, and an unsaved edit stays.
@@ -90,18 +90,18 @@
     return push.apply(this, arguments);
   };
 
-  document.getElementById('pw-sign-out').addEventListener('click', () => {
-    sessionStorage.removeItem(KEY);
-    location.assign('/studio/host/sign-in');
+  document.getElementById('pw-sign-out').addEventListener('click', async () => {
+    await fetch('/studio/host/session', { method: 'DELETE' });
+    location.assign('/sign-in');
   });
+  const theme = /(?:^|; )pw-theme=(dark|light)/.exec(document.cookie);
+  if (theme) document.documentElement.dataset.theme = theme[1];
   for (const link of document.querySelectorAll('.pw-bar nav a')) if (new URL(link.href).pathname === location.pathname) link.setAttribute('aria-current', 'page');
 
   (async () => {
     const wanted = pages[page];
-    let token = stored().access;
+    const token = await renew();
     if (!wanted || !token) { signIn(); return; }
-    if (claims(token).exp * 1000 < Date.now() + 30000) token = await renew();
-    if (!token) { signIn(); return; }
     document.getElementById('pw-user').textContent = claims(token).name ?? claims(token).sub;
     document.title = wanted.title;
     const element = document.createElement(wanted.element);

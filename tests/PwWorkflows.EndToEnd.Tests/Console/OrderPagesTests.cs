@@ -150,9 +150,13 @@ public sealed class OrderPagesTests(ConsoleScene console)
         await tab.Page.Locator("td[data-label=Form] a").ClickAsync();
         await tab.SeesAsync("Place in the chain");
         await tab.SeesAsync("1200 Congress Avenue, Suite 400");
+        var path = new Uri(tab.Page.Url).AbsolutePath;
         await tab.Page.GetByText("Verify the evidence").ClickAsync();
         await tab.SeesAsync("As recorded.");
         await tab.PictureAsync("filing");
+        await tab.GoAsync("/orders/" + order);
+        await tab.Page.Locator(".timeline li", new() { HasText = "viewer filings verify" }).First.WaitForAsync();
+        await tab.GoAsync(path);
         var files = await tab.Page.Locator("[aria-labelledby=files] a").EvaluateAllAsync<string[]>("links => links.map(l => l.getAttribute('href'))");
         Assert.Equal(20, files.Length);
         foreach (var file in files)
@@ -162,7 +166,6 @@ public sealed class OrderPagesTests(ConsoleScene console)
             Assert.StartsWith("default-src 'none'", answer.Headers["content-security-policy"], StringComparison.Ordinal);
         }
 
-        var path = new Uri(tab.Page.Url).AbsolutePath;
         Assert.Equal(404, (await tab.Page.APIRequest.GetAsync(path + "/files/manifest.json")).Status);
         Assert.Equal(404, (await tab.Page.APIRequest.GetAsync(path + "/files/..%2Fmanifest.json")).Status);
 
