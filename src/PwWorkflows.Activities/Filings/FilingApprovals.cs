@@ -37,9 +37,9 @@ public sealed class FilingApprovals(ApprovalStore approvals, ApprovalOptions opt
                 ["Filer ID"] = form.FilerId,
                 ["Filing year"] = form.FilingYear,
                 ["Customer"] = $"{order.CustomerName} ({order.CustomerEmail})",
-                ["Paid"] = string.Create(CultureInfo.InvariantCulture, $"{order.Currency.ToUpperInvariant()} {order.AmountCents / 100m:#,##0.00}{(order.PaymentMethod is null ? "" : $" by {order.PaymentMethod}")}"),
-                ["Gross revenue (line 419)"] = string.Create(CultureInfo.InvariantCulture, $"USD {form.Line419.Total:#,##0}"),
-                ["Contribution base (line 423)"] = string.Create(CultureInfo.InvariantCulture, $"USD {form.Line423.Total:#,##0}, interstate {form.Line423.Interstate:#,##0}, international {form.Line423.International:#,##0}"),
+                ["Paid"] = string.Create(CultureInfo.InvariantCulture, $"{order.AmountCents / 100m:#,##0.00} {order.Currency.ToUpperInvariant()}{(order.PaymentMethod is null ? "" : $" by {order.PaymentMethod}")}"),
+                ["Gross revenue (line 419)"] = string.Create(CultureInfo.InvariantCulture, $"{form.Line419.Total:#,##0} USD"),
+                ["Contribution base (line 423)"] = string.Create(CultureInfo.InvariantCulture, $"{form.Line423.Total:#,##0} USD, interstate {form.Line423.Interstate:#,##0}, international {form.Line423.International:#,##0}"),
                 ["Hash of the values"] = hash,
             });
     }

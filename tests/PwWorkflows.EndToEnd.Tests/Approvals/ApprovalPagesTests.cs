@@ -285,6 +285,7 @@ public sealed class ApprovalPagesTests(ApprovalScene scene) : IClassFixture<Appr
     {
         var approval = await Server.AskAsync(more: new { AmountCents = 125_000 });
         var rejected = await Server.AskAsync();
+        var taken = await Server.AskAsync();
         await using (var browser = await StudioBrowser.StartAsync(Server.Http.BaseAddress!))
         {
             var page = browser.Page;
@@ -300,7 +301,6 @@ public sealed class ApprovalPagesTests(ApprovalScene scene) : IClassFixture<Appr
             Assert.Equal("studio", Assert.Single((await ReadAsync(approval)).Decisions).Via);
             await browser.PictureAsync("instance-approval-decided");
 
-            // Somebody else is quicker: told who.
             await page.GotoAsync("/studio/host/instance?id=" + rejected.InstanceId);
             await panel.GetByText("Waits for an approval").WaitForAsync();
             await panel.GetByRole(AriaRole.Button, new() { Name = "Reject" }).ClickAsync();
@@ -310,6 +310,20 @@ public sealed class ApprovalPagesTests(ApprovalScene scene) : IClassFixture<Appr
             await panel.GetByText("Rejected by Sandbox Admin").First.WaitForAsync();
             Assert.Equal(("went-rejected", "admin: no"), await Server.OutcomeAsync(rejected));
             Assert.True(browser.Complaints.Count == 0, string.Join('\n', browser.Complaints));
+
+            // Somebody else is quicker: whoever comes too late is told who it was.
+            await page.GotoAsync("/studio/host/instance?id=" + taken.InstanceId);
+            await panel.GetByText("Waits for an approval").WaitForAsync();
+            await panel.Locator("textarea").FillAsync("mine");
+            await page.RouteAsync("**/decide", async route =>
+            {
+                Assert.Equal(HttpStatusCode.OK, (await Server.DecideAsync(taken.Id, "ada", new { decision = "approve" })).Status);
+                await route.ContinueAsync();
+            });
+            await panel.GetByRole(AriaRole.Button, new() { Name = "Reject" }).ClickAsync();
+            await panel.GetByText("Nothing was changed. Approved by Ada Admin").WaitForAsync();
+            Assert.Equal("ada", Assert.Single((await ReadAsync(taken)).Decisions).Username);
+            Assert.All(browser.Complaints, c => Assert.Contains("409", c, StringComparison.Ordinal));
         }
 
         var seen = await Server.AskAsync();
