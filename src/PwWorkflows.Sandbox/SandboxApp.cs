@@ -1,6 +1,8 @@
 using PwWorkflows.Sandbox.Core;
 using PwWorkflows.Sandbox.ErpNext;
+using PwWorkflows.Sandbox.Fcc;
 using PwWorkflows.Sandbox.Mail;
+using PwWorkflows.Sandbox.Shkeeper;
 using PwWorkflows.Sandbox.Stripe;
 using PwWorkflows.Sandbox.Usac;
 
@@ -13,7 +15,7 @@ public static class SandboxApp
     static IReadOnlyList<SandboxSystem> CreateSystems(SandboxContext context)
     {
         var erp = new ErpNextSystem(context);
-        return [erp, new UsacSystem(context), new StripeSystem(context, erp), new MailSystem(context)];
+        return [erp, new UsacSystem(context), new StripeSystem(context, erp), new MailSystem(context), new FccSystem(context), new ShkeeperSystem(context)];
     }
 
     /// <summary>

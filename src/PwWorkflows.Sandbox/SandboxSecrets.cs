@@ -27,6 +27,9 @@ public sealed record SandboxSecrets
     /// <summary><c>ERPNEXT_SENSITIVE_API_SECRET</c>: secret of the System Manager.</summary>
     public string ErpNextSensitiveApiSecret { get; init; } = "sandboxmanagersecret01";
 
+    /// <summary><c>SHKEEPER_API_KEY</c>: key of SHKeeper's API.</summary>
+    public string ShkeeperApiKey { get; init; } = "sandbox-shkeeper-api-key-9b7d5f3e1a2c4860";
+
     /// <summary>The published values, each replaced by the environment variable of its name where that is set.</summary>
     /// <param name="get">Reads an environment variable; null or empty when unset.</param>
     public static SandboxSecrets FromEnvironment(Func<string, string?> get)
@@ -40,10 +43,11 @@ public sealed record SandboxSecrets
             ErpNextApiSecret = Or("ERPNEXT_API_SECRET", Published.ErpNextApiSecret),
             ErpNextSensitiveApiKey = Or("ERPNEXT_SENSITIVE_API_KEY", Published.ErpNextSensitiveApiKey),
             ErpNextSensitiveApiSecret = Or("ERPNEXT_SENSITIVE_API_SECRET", Published.ErpNextSensitiveApiSecret),
+            ShkeeperApiKey = Or("SHKEEPER_API_KEY", Published.ShkeeperApiKey),
         };
     }
 
     /// <summary>Every secret value, for masking.</summary>
     public IEnumerable<string> All =>
-        [StripeWebhookSecret, WebhookSecret, ErpNextApiSecret, ErpNextSensitiveApiSecret];
+        [StripeWebhookSecret, WebhookSecret, ErpNextApiSecret, ErpNextSensitiveApiSecret, ShkeeperApiKey];
 }

@@ -8,7 +8,7 @@ namespace PwWorkflows.Activities.Regulatory;
 /// <summary>Registers what watches the regulators.</summary>
 public static class RegulatoryRegistration
 {
-    /// <summary>Adds the factor monitor and the check of the year's figures. Needs <see cref="Data.IPwDatabase"/>.</summary>
+    /// <summary>Adds the factor monitor, the check of the year's figures and the watch over the Robocall Mitigation Database. Needs <see cref="Data.IPwDatabase"/>.</summary>
     public static IServiceCollection AddRegulatory(this IServiceCollection services)
     {
         ArgumentNullException.ThrowIfNull(services);
@@ -23,6 +23,7 @@ public static class RegulatoryRegistration
         services.TryAddSingleton<PublicPages>();
         services.TryAddSingleton<ContributionFactors>();
         services.TryAddSingleton<FactorRows>();
+        services.TryAddSingleton<RobocallMitigation>();
         return services;
     }
 }

@@ -34,6 +34,7 @@ public static class UsacRegistration
         services.TryAddSingleton<UsacPortal>();
         services.TryAddSingleton<UsacSessions>();
         services.TryAddSingleton<ISecretSource, SensitiveIdSecrets>();
+        services.TryAddSingleton<SessionRefresh>();
         services.TryAddSingleton<FilingEvidence>();
         services.TryAddSingleton<EvidenceVerifier>();
         services.TryAddSingleton<OfficerAuthorizations>();

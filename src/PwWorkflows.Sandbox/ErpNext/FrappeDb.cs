@@ -59,12 +59,15 @@ public sealed class FrappeDb(TimeProvider clock)
             })
                 Seed("Item", new JsonObject { ["item_code"] = code, ["item_name"] = name, ["standard_rate"] = cents / 100m });
             foreach (var carrier in UsacDemo.Entities)
-                Seed("Sensitive ID", new JsonObject
-                {
-                    ["name"] = string.Create(CultureInfo.InvariantCulture, $"usac-totp-{carrier.TelecomEntityId}"),
-                    ["id_type"] = "TOTP",
-                    ["encrypted_value"] = carrier.TotpSeed,
-                });
+            {
+                foreach (var (kind, type, value) in new[] { ("totp", "TOTP", carrier.TotpSeed), ("username", "USERNAME", carrier.Username), ("password", "PASSWORD", carrier.Password) })
+                    Seed("Sensitive ID", new JsonObject
+                    {
+                        ["name"] = string.Create(CultureInfo.InvariantCulture, $"usac-{kind}-{carrier.TelecomEntityId}"),
+                        ["id_type"] = type,
+                        ["encrypted_value"] = value,
+                    });
+            }
         }
 
         void Seed(string type, JsonObject fields) => Store(null, Build(Site.DocTypes[type], fields, "Administrator"));

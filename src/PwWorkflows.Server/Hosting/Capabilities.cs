@@ -9,6 +9,7 @@ using PwWorkflows.Activities.Scheduling;
 using PwWorkflows.Activities.Regulatory;
 using PwWorkflows.Activities.Relay;
 using PwWorkflows.Activities.Storage;
+using PwWorkflows.Activities.Treasury;
 using PwWorkflows.Activities.Usac;
 using PwWorkflows.Server.Admin;
 using PwWorkflows.Server.Endpoints;
@@ -33,6 +34,7 @@ internal static class Capabilities
         services.AddScheduling();
         services.AddRegulatory();
         services.AddRelay();
+        services.AddTreasury();
         services.AddRecords();
         return services;
     }

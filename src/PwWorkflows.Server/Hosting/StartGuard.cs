@@ -10,7 +10,7 @@ public static class StartGuard
     public const string Placeholder = "change-this-in-production";
 
     private static readonly string[] Required = ["ADMIN_JWT_SECRET", "WEBHOOK_SECRET", "SHKEEPER_API_KEY", "STRIPE_WEBHOOK_SECRET"];
-    private static readonly string[] Outside = ["ERPNEXT_URL", "USAC_PORTAL_URL", "SMTP_HOST", "BRIDGE_API_URL", "SHKEEPER_URL", "USAC_FACTORS_URL", "OPS_IMAP_HOST"];
+    private static readonly string[] Outside = ["ERPNEXT_URL", "USAC_PORTAL_URL", "SMTP_HOST", "BRIDGE_API_URL", "SHKEEPER_URL", "USAC_FACTORS_URL", "FCC_RMD_URL", "FCC_RMD_ORDERS_URL", "OPS_IMAP_HOST"];
     private static readonly string[] LivePrefixes = ["sk_live_", "rk_live_", "pk_live_"];
 
     /// <summary>The secrets of <c>.env.sandbox</c>, by name: everybody may know them.</summary>

@@ -13,7 +13,7 @@ public sealed class CoreTests : SandboxTest
     {
         var health = JsonNode.Parse(await Http.GetStringAsync("_health", Ct))!;
         Assert.Equal("ok", health["status"]!.GetValue<string>());
-        Assert.Equal(["erpnext", "usac", "stripe", "mail"], health["systems"]!.AsArray().Select(s => s!.GetValue<string>()));
+        Assert.Equal(["erpnext", "usac", "stripe", "mail", "fcc", "shkeeper"], health["systems"]!.AsArray().Select(s => s!.GetValue<string>()));
     }
 
     [Theory]

@@ -1,0 +1,231 @@
+using Microsoft.Extensions.DependencyInjection;
+using PwWorkflows.Activities.Orders;
+using PwWorkflows.Activities.Regulatory;
+using PwWorkflows.Activities.Tests.Filings;
+using PwWorkflows.Activities.Tests.Jobs;
+using PwWorkflows.Sandbox.Core;
+using PwWorkflows.Sandbox.Fcc;
+
+namespace PwWorkflows.Activities.Tests.Regulatory;
+
+/// <summary>The watch over the FCC's Robocall Mitigation Database.</summary>
+public abstract class RmdTests(PostgresFixture? postgres) : JobTests(postgres)
+{
+    private const string Frn = "0031234567"; // Listed by the stand-in.
+
+    protected override Dictionary<string, string?> Settings { get; } = [];
+
+    protected override void Register(IServiceCollection services) => services.AddRegulatory();
+
+    private RobocallMitigation Rmd => Get<RobocallMitigation>();
+
+    private FccSystem Fcc => Sandbox.System<FccSystem>();
+
+    public override async ValueTask InitializeAsync()
+    {
+        await base.InitializeAsync();
+        await EntityAsync(1, "Voice LLC", Frn);
+        await OrderAsync("CO-00000001", entity: 1);
+    }
+
+    /// <summary>What the job does in a week.</summary>
+    private async Task<string> RunAsync()
+    {
+        var (taken, _) = await Rmd.TakeAsync(false, Ct);
+        if (taken.Outcome != "NotAsExpected") await Rmd.CompareAsync(false, Ct);
+        await Rmd.ReadOrdersAsync(false, Ct);
+        foreach (var removal in await Rmd.FindAlertsAsync(Ct)) await Rmd.AlertAsync(removal, false, Ct);
+        Time.Advance(TimeSpan.FromDays(7));
+        return taken.Outcome;
+    }
+
+    private void Changed(string shape, int? count = null) => Fcc.Faults.Add(new Fault { Kind = "changed_listing", Count = count, Data = new() { ["shape"] = shape } });
+
+    [Fact]
+    public async Task First_snapshot_alarms_nobody_even_when_a_customer_is_missing()
+    {
+        await EntityAsync(2, "Missing Inc", "0077777777");
+        await OrderAsync("CO-00000002", "lee@other.net", 2, o => o with { ServiceSlug = "rmd-filing", FulfillmentStatus = FulfillmentStatuses.Completed });
+        Assert.Equal("First", await RunAsync());
+        Assert.Empty(Mails);
+        Assert.Empty(await ToDosAsync());
+        // From the second on, whoever had us file and never appeared is missed, once.
+        Assert.Equal("Taken", await RunAsync());
+        Assert.Equal("Taken", await RunAsync());
+        Assert.Equal(["RMD 0077777777 rmd-missing"], await ToDosAsync());
+        Assert.Contains("although a filing was made", Assert.Single(Mails).Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Customer_who_is_removed_is_told_once_and_offered_to_file_again()
+    {
+        await RunAsync();
+        Fcc.Remove(Frn);
+        await RunAsync();
+        await RunAsync();
+        var mail = Assert.Single(Mails);
+        Assert.Equal("Voice LLC is no longer listed in the FCC's Robocall Mitigation Database", mail.Subject);
+        Assert.Contains("order?service=rmd-filing&frn=0031234567", mail.Text, StringComparison.Ordinal);
+        Assert.Equal([$"RMD {Frn} rmd-removed"], await ToDosAsync());
+        // Back, and removed again: a new alarm.
+        Fcc.Restore(Frn);
+        await RunAsync();
+        Fcc.Remove(Frn);
+        await RunAsync();
+        Assert.Equal(2, Mails.Count);
+    }
+
+    [Fact]
+    public async Task Removal_is_found_although_the_run_that_saw_it_first_died()
+    {
+        await RunAsync();
+        Fcc.Remove(Frn);
+        await Rmd.TakeAsync(false, Ct); // And then nothing.
+        await RunAsync();
+        Assert.Single(Mails);
+    }
+
+    [Fact]
+    public async Task Carrier_that_only_one_of_two_looks_misses_is_not_removed()
+    {
+        await RunAsync();
+        Changed("few", count: 1);
+        Settings["RMD_MIN_ROWS"] = "1";
+        Build();
+        await SqlAsync("UPDATE rmd_snapshots SET listed = 8");
+        await SqlAsync($"UPDATE telecom_entities SET frn = '0099000050'"); // Among those the short listing lacks.
+        await SqlAsync($"UPDATE rmd_snapshot_carriers SET frn = '0099000050'");
+        Assert.Equal("Taken", await RunAsync());
+        Assert.Empty(Mails);
+    }
+
+    [Theory]
+    [InlineData("few", "lists 7 filers")]
+    [InlineData("no_frn", "no column is headed FRN")]
+    public async Task Listing_that_is_not_as_expected_alarms_nobody_and_is_told(string shape, string why)
+    {
+        await RunAsync();
+        Fcc.Remove(Frn);
+        Changed(shape);
+        var (result, _) = await Rmd.TakeAsync(false, Ct);
+        Assert.Equal("NotAsExpected", result.Outcome);
+        Assert.Contains(why, result.Report, StringComparison.Ordinal);
+        Assert.Equal("1", await ValueAsync("SELECT COUNT(*) FROM rmd_snapshots"));
+    }
+
+    [Fact]
+    public async Task Welcome_page_without_its_link_is_not_as_expected()
+    {
+        Fcc.Faults.Add(new Fault { Kind = "no_link", Count = 1 });
+        Assert.Equal("NotAsExpected", (await Rmd.TakeAsync(false, Ct)).Result.Outcome);
+    }
+
+    [Fact]
+    public async Task Columns_may_come_in_another_order()
+    {
+        Changed("order");
+        Assert.Equal("First", await RunAsync());
+        Assert.Equal(Frn, await ValueAsync("SELECT frn FROM rmd_snapshot_carriers"));
+    }
+
+    [Fact]
+    public async Task Listing_that_shrinks_or_lacks_its_control_is_not_believed()
+    {
+        await RunAsync();
+        await SqlAsync("UPDATE rmd_snapshots SET listed = 151"); // 120 rows are less than four fifths.
+        Assert.Equal("NotAsExpected", (await Rmd.TakeAsync(false, Ct)).Result.Outcome);
+        await SqlAsync("UPDATE rmd_snapshots SET listed = 150");
+        Assert.Equal("Taken", (await Rmd.TakeAsync(false, Ct)).Result.Outcome);
+        Settings["RMD_CONTROL_FRN"] = "0011111111";
+        Build();
+        Assert.Equal("NotAsExpected", (await Rmd.TakeAsync(false, Ct)).Result.Outcome);
+    }
+
+    [Fact]
+    public async Task New_removal_order_that_names_a_customer_alarms_and_the_old_ones_do_not()
+    {
+        Fcc.Publish("DA-25-1A1", [Frn]);
+        await RunAsync();
+        Assert.Empty(Mails);
+        Fcc.Publish("DA-26-2A1", ["0099000003", Frn]);
+        await RunAsync();
+        await RunAsync();
+        Assert.Contains("order DA-26-2A1 removes Voice LLC", Assert.Single(Mails).Text, StringComparison.Ordinal);
+        // When it shows in the listing a week later, it is the same removal.
+        Fcc.Remove(Frn);
+        await RunAsync();
+        Assert.Single(Mails);
+        Assert.Equal("2", await ValueAsync("SELECT frns FROM rmd_removal_orders WHERE document = 'DA-26-2A1'"));
+    }
+
+    [Fact]
+    public async Task Order_that_is_not_understood_is_told_and_read_again()
+    {
+        await RunAsync();
+        Fcc.Publish("DA-26-3A1", [], "Robocall Mitigation Database: we remove some providers, see the attached sheet.");
+        var result = await Rmd.ReadOrdersAsync(false, Ct);
+        Assert.Equal("NotAsExpected", result.Outcome);
+        Assert.Contains("DA-26-3A1: it names no FRN", result.Report, StringComparison.Ordinal);
+        Fcc.Publish("DA-26-3A1", [Frn]);
+        await RunAsync();
+        Assert.Single(Mails);
+    }
+
+    [Fact]
+    public async Task Dry_run_writes_nothing()
+    {
+        await RunAsync();
+        Fcc.Remove(Frn);
+        Assert.Contains("Gone: Voice LLC", (await Rmd.TakeAsync(true, Ct)).Result.Report, StringComparison.Ordinal);
+        await Rmd.CompareAsync(true, Ct);
+        Assert.Equal("1", await ValueAsync("SELECT COUNT(*) FROM rmd_snapshots"));
+        Assert.Empty(await Rmd.FindAlertsAsync(Ct));
+    }
+}
+
+public sealed class RmdOnSqliteTests() : RmdTests(null);
+
+public sealed class RmdOnPostgresTests(PostgresFixture postgres) : RmdTests(postgres), IClassFixture<PostgresFixture>;
+
+/// <summary>The listing and the orders, as texts.</summary>
+public sealed class RmdListingTests
+{
+    [Fact]
+    public void Quotes_line_breaks_and_lost_zeros_are_understood()
+    {
+        var (frns, rows) = RmdListing.Parse("\uFEFF\"FRN\",\"Business Name\"\r\n31234567,\"A, \"\"B\"\"\nC\"\r\n0031234568,D\r\n");
+        Assert.Equal(2, rows);
+        Assert.Equal(["0031234567", "0031234568"], frns.Order());
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("Business Name,Number\nA,1\n")]
+    [InlineData("FRN,Number\n0031234567,1\n")]
+    [InlineData("FRN,Business Name\n003123456X,A\n")]
+    [InlineData("FRN,Business Name\n00312345678,A\n")]
+    [InlineData("FRN,Business Name\n,A\n")]
+    [InlineData("FRN,Business Name\n0031234567\n")]
+    [InlineData("FRN,Business Name\n0031234567,\"A\n")]
+    [InlineData("<html><body>Maintenance</body></html>")]
+    public void What_is_no_listing_is_refused(string csv) => Assert.Throws<PageShapeException>(() => RmdListing.Parse(csv));
+
+    [Theory]
+    [InlineData("The Bureau removes from the Robocall Mitigation Database: FRN 0031234567.", 1)]
+    [InlineData("Removal from the Robocall Mitigation Database\n0031234567\n0031234568\n0031234567", 2)]
+    public void Orders_name_whom_they_remove(string text, int count) => Assert.Equal(count, RmdListing.FrnsOf(text).Count);
+
+    [Theory]
+    [InlineData("The Bureau fines a provider, FRN 0031234567.")]
+    [InlineData("The Robocall Mitigation Database opens. FRN 0031234567")]
+    [InlineData("Removal from the Robocall Mitigation Database of those in the sheet.")]
+    public void Other_documents_are_not_taken_for_orders(string text) => Assert.Throws<PageShapeException>(() => RmdListing.FrnsOf(text));
+
+    [Fact]
+    public void Documents_are_found_by_their_numbers()
+    {
+        var orders = RmdListing.Orders("<a href='/public/attachments/DA-25-694A1.pdf'>Order</a><a href='/public/attachments/da-25-694a1.txt'>text</a><a href='/x'>x</a>", new Uri("https://docs.fcc.gov/list"));
+        Assert.Equal([("DA-25-694A1", new Uri("https://docs.fcc.gov/public/attachments/DA-25-694A1.txt"))], orders);
+        Assert.Throws<PageShapeException>(() => RmdListing.Orders("<p>nothing</p>", new Uri("https://docs.fcc.gov/list")));
+    }
+}
