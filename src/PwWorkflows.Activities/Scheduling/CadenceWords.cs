@@ -33,6 +33,16 @@ public static class CadenceWords
         }
     }
 
+    /// <summary>A length of time in its two largest units, as short as lists need it: <c>2 days 5h</c>, <c>17min 3s</c>.</summary>
+    public static string Rough(TimeSpan length)
+    {
+        if (length < TimeSpan.Zero) length = -length;
+        return length.TotalDays >= 1 ? string.Create(CultureInfo.InvariantCulture, $"{(long)length.TotalDays} day{(length.TotalDays < 2 ? "" : "s")}{(length.Hours > 0 ? $" {length.Hours}h" : "")}")
+            : length.TotalHours >= 1 ? string.Create(CultureInfo.InvariantCulture, $"{length.Hours}h{(length.Minutes > 0 ? $" {length.Minutes}min" : "")}")
+            : length.TotalMinutes >= 1 ? string.Create(CultureInfo.InvariantCulture, $"{length.Minutes}min{(length.Seconds > 0 ? $" {length.Seconds}s" : "")}")
+            : string.Create(CultureInfo.InvariantCulture, $"{length.Seconds}s");
+    }
+
     private static string Cron(string expression)
     {
         var fields = expression.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);

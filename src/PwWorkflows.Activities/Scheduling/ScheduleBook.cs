@@ -444,7 +444,7 @@ public sealed class ScheduleBook
         return writes;
     }
 
-    private static string NameOf(string definitionId, string activityId, string? name, int count) => count == 1 ? definitionId : $"{definitionId}/{(string.IsNullOrWhiteSpace(name) ? activityId : name.Trim())}";
+    private static string NameOf(string definitionId, string activityId, string? name, int count) => count == 1 ? definitionId : $"{definitionId}:{(string.IsNullOrWhiteSpace(name) ? activityId : name.Trim().Replace('/', '-'))}";
 
     /// <summary>Gives every due time up to now its fate by the rules that held until now; nothing is started here.</summary>
     private async Task SettleAsync(ScheduleChange change, bool retires, CancellationToken ct)

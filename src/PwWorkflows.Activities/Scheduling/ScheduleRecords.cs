@@ -38,7 +38,11 @@ namespace PwWorkflows.Activities.Scheduling;
 public sealed record ScheduleView(
     string Id, string Name, string DefinitionId, int Version, string ActivityId, string? Cron, string? Interval, DateTimeOffset? Anchor, string TimeZone, string Cadence, string CatchUp, string Overlap, string? Jitter,
     string? Deadline, string State, DateTimeOffset? NextRunAt, DateTimeOffset? LastRunAt, DateTimeOffset? LastNominalAt, string? LastOutcome, long? LastLateMs, int Running, int Waiting,
-    IReadOnlyDictionary<string, long> Counts, long Finished, long Failed, long Cancelled, DateTimeOffset? PausedAt, string? PausedBy, string? PauseReason);
+    IReadOnlyDictionary<string, long> Counts, long Finished, long Failed, long Cancelled, DateTimeOffset? PausedAt, string? PausedBy, string? PauseReason)
+{
+    /// <summary>When it is due.</summary>
+    public Cadence ToCadence() => Interval is { } interval ? Scheduling.Cadence.OfInterval(TimeSpan.ParseExact(interval, "c", null), Anchor!.Value, TimeZone) : Scheduling.Cadence.OfCron(Cron!, TimeZone);
+}
 
 /// <summary>What became of one due time, of several in a row with the same fate, or of a run that somebody asked for.</summary>
 /// <param name="Id">Its id.</param>

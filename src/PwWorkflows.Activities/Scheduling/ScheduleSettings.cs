@@ -44,6 +44,10 @@ public sealed record ScheduleSettings(
     /// <summary>Most runs that catching up may be asked for.</summary>
     public const int MostCatchUps = 1000;
 
+    /// <summary>Settings of nothing but a cadence, to look at when it is due.</summary>
+    public static ScheduleSettings OfCadence(string? cron, string? zone, TimeSpan? interval, DateTimeOffset? anchor) =>
+        new(cron, zone, interval, anchor, CatchUp.RunOnce, 1, null, Overlap.Skip, TimeSpan.Zero, null, true);
+
     /// <summary>The cadence.</summary>
     /// <param name="published">Anchor of an interval that has none of its own.</param>
     /// <exception cref="FormatException">The settings have problems.</exception>

@@ -38,6 +38,7 @@ internal static class CommandLine
         root.Add(OrderCommands.Filings());
         root.Add(OrderCommands.Webhooks());
         root.Add(ApprovalCommands.Approvals());
+        root.Add(ScheduleCommands.Schedules());
         root.Add(InstanceCommands.Instances());
         root.Add(InstanceCommands.Effects());
         root.SetAction(ServeCommands.ServeAsync);

@@ -86,7 +86,7 @@ internal sealed class Show(IHttpContextAccessor accessor, TimeProvider time, Htm
     {
         "applied" or "finished" or "completed" or "filed" or "paid" or "done" or "sent" or "ok" or "closed" or "approved" or "active" => Tone.Good,
         "running" or "pending" or "in_progress" or "begun" or "service_queued" or "processing" or "sending" or "started" => Tone.Busy,
-        "suspended" or "waiting" or "suspicious" or "partially_refunded" or "ready_to_file" or "awaiting_intake" or "awaiting_authorization" or "waiting_on_activation" or "open" or "paused" => Tone.Warn,
+        "suspended" or "waiting" or "suspicious" or "partially_refunded" or "ready_to_file" or "awaiting_intake" or "awaiting_authorization" or "waiting_on_activation" or "open" or "paused" or "warning" or "overdue" or "missed" => Tone.Warn,
         "faulted" or "failed" or "rejected" or "gave_up" or "disputed" or "parked" or "uncertain" or "expired" => Tone.Bad,
         _ => Tone.Idle,
     };

@@ -1,5 +1,6 @@
 using PwWorkflows.Activities.Data;
 using PwWorkflows.Activities.ErpNext;
+using PwWorkflows.Activities.Scheduling;
 using PwWorkflows.Activities.Storage;
 using PwWorkflows.Server.Hosting;
 using PwWorkflows.Server.Http;
@@ -7,7 +8,7 @@ using PwWorkflows.Server.Http;
 namespace PwWorkflows.Server.Endpoints;
 
 /// <summary>Result of one check.</summary>
-/// <param name="Status"><c>ok</c> or <c>failed</c>.</param>
+/// <param name="Status"><c>ok</c>, <c>warning</c> (something needs a look, the work goes on) or <c>failed</c>.</param>
 /// <param name="DurationMs">How long it took.</param>
 /// <param name="Detail">What is wrong; no addresses, no secrets.</param>
 public sealed record HealthCheckView(string Status, long DurationMs, string? Detail);
@@ -58,7 +59,20 @@ public sealed class HealthChecks(IPwDatabase database, IServiceProvider services
         {
             var queue = await workflows.GetQueueHealthAsync(ct).ConfigureAwait(false);
             return queue.IsHealthy ? null : queue.Detail;
-        })).ConfigureAwait(false));
+        }),
+        SchedulesAsync()).ConfigureAwait(false));
+
+    /// <summary>Schedules of which nothing finishes any more: yellow, because the rest works.</summary>
+    private async Task<(string, HealthCheckView)> SchedulesAsync()
+    {
+        IReadOnlyList<(string Name, DateTimeOffset? LastFinished)> overdue = [];
+        var (name, result) = await CheckAsync("schedules", CheckTimeout, async ct =>
+        {
+            overdue = await services.GetRequiredService<ScheduleBook>().OverdueAsync(ct).ConfigureAwait(false);
+            return null;
+        }).ConfigureAwait(false);
+        return (name, overdue.Count == 0 ? result : result with { Status = "warning", Detail = $"overdue: {string.Join(", ", overdue.Select(static s => s.Name))}" });
+    }
 
     private Task<(string, HealthCheckView)> DatabaseAsync(CancellationToken ct) => CheckAsync(
         "database",
@@ -95,7 +109,7 @@ public sealed class HealthChecks(IPwDatabase database, IServiceProvider services
     }
 
     private HealthView View(IReadOnlyList<(string Name, HealthCheckView Result)> checks) => new(
-        checks.All(static c => c.Result.Status == "ok") ? "ok" : "failed", time.GetUtcNow(), checks.ToDictionary(static c => c.Name, static c => c.Result, StringComparer.Ordinal));
+        checks.Any(static c => c.Result.Status == "failed") ? "failed" : checks.Any(static c => c.Result.Status == "warning") ? "warning" : "ok", time.GetUtcNow(), checks.ToDictionary(static c => c.Name, static c => c.Result, StringComparer.Ordinal));
 }
 
 /// <summary><c>GET /health</c> and <c>GET /health/deep</c>.</summary>
@@ -108,5 +122,5 @@ internal static class HealthEndpoints
     }
 
     private static IResult Answer(HealthView health) =>
-        PwJson.Ok(health, health.Status == "ok" ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
+        PwJson.Ok(health, health.Status == "failed" ? StatusCodes.Status503ServiceUnavailable : StatusCodes.Status200OK);
 }

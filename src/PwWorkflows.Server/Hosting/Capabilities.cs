@@ -54,6 +54,7 @@ internal static class Capabilities
         services.AddConsole();
         services.AddAdminAuthentication();
         services.TryAddSingleton<OrderReader>();
+        services.TryAddSingleton<ScheduleHistory>();
         services.TryAddSingleton<WebhookReplay>();
         services.TryAddSingleton<HealthChecks>();
         services.AddHttpClient(WebhookReplay.ClientName, static client => client.Timeout = TimeSpan.FromSeconds(30)).RemoveAllLoggers();
@@ -75,6 +76,7 @@ internal static class Capabilities
         WebhookEndpoints.Map(admin);
         EntityEndpoints.Map(admin);
         EffectEndpoints.Map(admin);
+        ScheduleEndpoints.Map(admin);
         ApprovalEndpoints.Map(admin);
         if (app.Services.GetService<MovableClock>() is not null) ClockEndpoints.Map(admin);
         // Unknown paths below /api/v1/admin are guarded too: a stranger can't tell them from known ones.

@@ -256,12 +256,12 @@ public abstract class ScheduleContract(Func<CancellationToken, Task<string?>> da
     public async Task A_definition_may_hold_several_schedules()
     {
         await PublishAsync(Definition("pw-job", [("morning", Cron("0 13 * * *")), ("evening", Cron("0 20 * * *"))]));
-        Assert.Equal(["pw-job/evening", "pw-job/morning"], (await Book.ListAsync(retired: false, Ct)).Select(s => s.Name).Order());
+        Assert.Equal(["pw-job:evening", "pw-job:morning"], (await Book.ListAsync(retired: false, Ct)).Select(s => s.Name).Order());
         Clock.SetUtcNow(At("2026-04-06T13:00:00Z"));
-        await SettledAsync("pw-job/morning");
+        await SettledAsync("pw-job:morning");
         Clock.SetUtcNow(At("2026-04-06T20:00:00Z"));
-        await SettledAsync("pw-job/evening");
-        Assert.Equal(["pw-job/morning", "pw-job/evening"], (await NotesAsync()).Select(n => n.Schedule));
+        await SettledAsync("pw-job:evening");
+        Assert.Equal(["pw-job:morning", "pw-job:evening"], (await NotesAsync()).Select(n => n.Schedule));
         await PublishAsync(Definition("pw-job", [("morning", Cron("0 13 * * *"))]));
         Assert.Equal("pw-job", Assert.Single(await Book.ListAsync(retired: false, Ct)).Name);
         Assert.Single(await RunsAsync("pw-job"));

@@ -10,7 +10,6 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Time.Testing;
 using PwWorkflows.Activities.Data;
 using PwWorkflows.Activities.Scheduling;
 using PwWorkflows.EndToEnd.Tests.Infrastructure;
@@ -53,6 +52,18 @@ public sealed class FailRun : CodeActivity
     }
 }
 
+/// <summary>A time of day that stands still until it is moved, forward or back. What waits for a while waits by the machine's clock.</summary>
+public sealed class SteppedClock(DateTimeOffset start) : TimeProvider
+{
+    private long _ticks = start.UtcTicks;
+
+    public void Advance(TimeSpan by) => Interlocked.Add(ref _ticks, by.Ticks);
+
+    public void SetUtcNow(DateTimeOffset now) => Interlocked.Exchange(ref _ticks, now.UtcTicks);
+
+    public override DateTimeOffset GetUtcNow() => new(Interlocked.Read(ref _ticks), TimeSpan.Zero);
+}
+
 /// <summary>One line of the notes.</summary>
 public sealed record Note(string Schedule, DateTimeOffset Nominal, bool CaughtUp, bool DryRun, long Covers, DateTimeOffset RanAt);
 
@@ -72,7 +83,7 @@ public sealed class ScheduleNode : IAsyncDisposable
 
     public HttpClient Http { get; private set; } = null!;
 
-    public static async Task<ScheduleNode> StartAsync(string env, string data, FakeTimeProvider clock, FailRun.Switch fails, CancellationToken ct)
+    public static async Task<ScheduleNode> StartAsync(string env, string data, SteppedClock clock, FailRun.Switch fails, CancellationToken ct)
     {
         var line = new Line();
         var app = ServerHost.Build(new HostSettings(env, data, "http://127.0.0.1:0", QuietLogs: true), builder =>
@@ -119,9 +130,17 @@ public sealed class Line
 {
     private TaskCompletionSource _open = Opened();
 
+    private (string Method, bool After)? _freezeAt;
+
     public bool IsCut { get; private set; }
 
     public void Cut() => IsCut = true;
+
+    /// <summary>Freezes at the next call of a method of the store, before it gets through or after it was carried out.</summary>
+    public void FreezeAt(string method, bool after) => _freezeAt = (method, after);
+
+    /// <summary>Whether it is frozen.</summary>
+    public bool IsFrozen => !_open.Task.IsCompleted;
 
     public void Freeze() => _open = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -141,11 +160,20 @@ public sealed class Line
         return open;
     }
 
-    private async Task<T> CallAsync<T>(Func<Task<T>> call)
+    private void FreezeIfAt(string method, bool after)
     {
+        if (_freezeAt != (method, after)) return;
+        _freezeAt = null;
+        Freeze();
+    }
+
+    private async Task<T> CallAsync<T>(string method, Func<Task<T>> call)
+    {
+        FreezeIfAt(method, after: false);
         await _open.Task;
         Throw();
         var result = await call();
+        FreezeIfAt(method, after: true);
         await _open.Task;
         Throw();
         return result;
@@ -181,7 +209,7 @@ public sealed class Line
                 return _database;
             }
 
-            if (method.ReturnType == typeof(Task)) return _line.CallAsync(async () =>
+            if (method.ReturnType == typeof(Task)) return _line.CallAsync(method.Name, async () =>
             {
                 await (Task)Call(method, args)!;
                 return true;
@@ -191,7 +219,7 @@ public sealed class Line
                 : Call(method, args);
         }
 
-        private Task<T> CallTyped<T>(MethodInfo method, object?[]? args) => _line.CallAsync(() => (Task<T>)Call(method, args)!);
+        private Task<T> CallTyped<T>(MethodInfo method, object?[]? args) => _line.CallAsync(method.Name, () => (Task<T>)Call(method, args)!);
 
         private object? Call(MethodInfo method, object?[]? args)
         {
@@ -216,7 +244,7 @@ public abstract class ScheduleTest(Func<CancellationToken, Task<string?>> databa
     private string _env = null!;
 
     /// <summary>2026-04-06 was a Monday.</summary>
-    protected FakeTimeProvider Clock { get; } = new(new DateTimeOffset(2026, 4, 6, 12, 0, 0, TimeSpan.Zero));
+    protected SteppedClock Clock { get; } = new(new DateTimeOffset(2026, 4, 6, 12, 0, 0, TimeSpan.Zero));
 
     /// <summary>Whether <see cref="FailRun"/> fails.</summary>
     protected FailRun.Switch Fails { get; } = new();
@@ -261,6 +289,9 @@ public abstract class ScheduleTest(Func<CancellationToken, Task<string?>> databa
         _nodes.Add(node);
         return node;
     }
+
+    /// <summary>Leaves a node to itself; whoever forgets it disposes of it.</summary>
+    protected void Forget(ScheduleNode node) => _nodes.Remove(node);
 
     protected async Task StopNodeAsync(ScheduleNode node)
     {

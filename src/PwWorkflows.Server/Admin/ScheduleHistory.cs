@@ -1,0 +1,95 @@
+using System.Globalization;
+using PwWorkflows.Activities.Scheduling;
+using PwWorkflows.Server.Hosting;
+
+namespace PwWorkflows.Server.Admin;
+
+/// <summary>A line of a run's log.</summary>
+/// <param name="At">When (UTC).</param>
+/// <param name="Text">What happened.</param>
+public sealed record ScheduleLogLine(DateTimeOffset At, string Text);
+
+/// <summary>A coming run.</summary>
+/// <param name="At">The due time (UTC).</param>
+/// <param name="Local">The same by the wall clock of the schedule's zone, with its offset.</param>
+/// <param name="Note">That clocks change on this day; <c>null</c> on others.</param>
+public sealed record ComingRun(DateTimeOffset At, string Local, string? Note);
+
+/// <summary>Tells of the runs of schedules: what they did, and when the next ones come.</summary>
+internal sealed class ScheduleHistory(IWorkflowAdmin workflows)
+{
+    /// <summary>Most lines of one run.</summary>
+    public const int MostLines = 1000;
+
+    private static readonly string[] Containers = ["Elsa.Flowchart", "Elsa.Sequence", "Elsa.Workflow", "Elsa.Parallel"];
+
+    /// <summary>What a run did, step by step, from its start to its end; what an ended instance's journal no longer holds is missing.</summary>
+    public async Task<IReadOnlyList<ScheduleLogLine>> LinesAsync(ScheduleRunView run, CancellationToken ct)
+    {
+        var lines = new List<ScheduleLogLine>();
+        if (run.StartedAt is { } started) lines.Add(new ScheduleLogLine(started, Started(run)));
+        if (run.InstanceId is { } instance && await workflows.GetJournalAsync(instance, 0, MostLines, ct).ConfigureAwait(false) is { } entries)
+        {
+            foreach (var e in entries)
+            {
+                var containers = e.ActivityType is null || Containers.Contains(e.ActivityType);
+                if (e.Message is { Length: > 0 } message) lines.Add(new ScheduleLogLine(e.At, $"{e.ActivityId}: {(e.Event is "Report" or "DryRun" ? "" : e.Event + ": ")}{message.ReplaceLineEndings(" ")}"));
+                else if (!containers && e.Event != "Started") lines.Add(new ScheduleLogLine(e.At, $"{e.ActivityId}: {e.Event}"));
+            }
+        }
+
+        if (Ended(run) is { } ended) lines.Add(ended);
+        return lines;
+    }
+
+    /// <summary>The last line of a run; <c>null</c> while it waits or goes on.</summary>
+    public static ScheduleLogLine? Ended(ScheduleRunView run)
+    {
+        var times = run.Covers > 1 ? string.Create(CultureInfo.InvariantCulture, $"{run.Covers} due times from {run.CoversFrom.UtcDateTime:yyyy-MM-dd HH:mm:ss} to {run.NominalAt.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC") : $"due time {Utc(run.NominalAt)}";
+        return run.EndedAt is not { } at ? null : new ScheduleLogLine(at, run.Outcome switch
+        {
+            "skipped" or "missed" => $"{times} {run.Outcome}: {Why(run.Reason)}",
+            _ => $"{run.Outcome}{(run.DurationMs is { } ms ? " after " + Length(TimeSpan.FromMilliseconds(ms)) : "")}{(run.Error is null ? "" : ": " + run.Error.ReplaceLineEndings(" "))}",
+        });
+    }
+
+    /// <summary>A reason in words.</summary>
+    public static string Why(string? reason) => reason switch
+    {
+        "overlap" => "an earlier run went on (overlap)",
+        "superseded" => "a later one took its place in the queue (superseded)",
+        "paused" => "the schedule was paused",
+        "retracted" => "the workflow was retracted",
+        "changed" => "the cadence was changed",
+        "down" => "nobody was there to run it (down)",
+        "window" => "it was too old to be caught up (window)",
+        "limit" => "more than may be caught up (limit)",
+        _ => reason ?? "",
+    };
+
+    /// <summary>The due times of a cadence within a span.</summary>
+    public static IReadOnlyList<ComingRun> Coming(Cadence cadence, DateTimeOffset after, DateTimeOffset until, int most) =>
+        [.. cadence.Between(after, until).Take(most).Select(at =>
+        {
+            var local = TimeZoneInfo.ConvertTime(at, cadence.Zone);
+            return new ComingRun(at, local.ToString("ddd yyyy-MM-dd HH:mm:ss zzz", CultureInfo.InvariantCulture), ClockChange(cadence.Zone, local.Date));
+        })];
+
+    /// <summary>What happens to the clocks of a zone on a day; <c>null</c> on most.</summary>
+    public static string? ClockChange(TimeZoneInfo zone, DateTime day)
+    {
+        // At noon of the day before and of the day itself: no zone changes its clocks at noon.
+        var change = zone.GetUtcOffset(day.Date.AddHours(12)) - zone.GetUtcOffset(day.Date.AddHours(-12));
+        return change == TimeSpan.Zero ? null : change > TimeSpan.Zero ? $"clocks go forward by {Length(change)}" : $"clocks go back by {Length(-change)}";
+    }
+
+    /// <summary>A short length of time, to the millisecond below a second.</summary>
+    public static string Length(TimeSpan length) => length.TotalSeconds < 1 ? string.Create(CultureInfo.InvariantCulture, $"{(long)length.TotalMilliseconds} ms")
+        : length.TotalSeconds < 10 ? string.Create(CultureInfo.InvariantCulture, $"{length.TotalSeconds:0.0} s") : CadenceWords.Length(length);
+
+    private static string Started(ScheduleRunView run) =>
+        (run.Cause == "manual" ? $"started, asked for by {run.RequestedBy ?? "somebody"}" : $"started for {Utc(run.NominalAt)}{(run.LateMs is { } late ? $", {Length(TimeSpan.FromMilliseconds(late))} late" : "")}")
+        + (run.DryRun ? ", dry run" : "") + (run.CaughtUp ? run.Covers > 1 ? string.Create(CultureInfo.InvariantCulture, $", makes up for {run.Covers} due times") : ", caught up" : "");
+
+    private static string Utc(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) + " UTC";
+}
