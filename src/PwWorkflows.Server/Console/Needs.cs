@@ -103,7 +103,7 @@ internal sealed class ToDoNeeds(IPwDatabase database) : INeeds
         var count = await database.QueryAsync($"SELECT COUNT(*) {Open}", Parameters.None, static r => r.GetInt64(0), ct).ConfigureAwait(false);
         var first = await database.QueryAsync(
             $"SELECT order_number, marker, instructions, created_at {Open} ORDER BY id DESC LIMIT @take", Parameters.Of(("take", (long)INeeds.Shown)),
-            static r => new Need($"{r.GetString(0)}: {r.GetString(1).Replace('-', ' ')}", r.GetString(2), "/orders/" + Uri.EscapeDataString(r.GetString(0)), r.Time(3), Tone.Warn), ct).ConfigureAwait(false);
+            static r => new Need($"{r.GetString(0)}: {r.GetString(1).Replace('-', ' ')}", r.GetString(2), (r.GetString(1).StartsWith("schedule-", StringComparison.Ordinal) ? "/schedules/" : "/orders/") + Uri.EscapeDataString(r.GetString(0)), r.Time(3), Tone.Warn), ct).ConfigureAwait(false);
         return new(count[0], first);
     }
 }

@@ -1,0 +1,109 @@
+using System.Text.RegularExpressions;
+using Microsoft.Playwright;
+using PwWorkflows.EndToEnd.Tests.Pages;
+
+namespace PwWorkflows.EndToEnd.Tests.Scheduling;
+
+/// <summary>The Schedules pages in a real browser, on a server whose clock moves when it is told to.</summary>
+public sealed class ScheduleConsoleTests() : ScheduleTest(_ => Task.FromResult<string?>(null))
+{
+    private async Task WithTabAsync(string user, Func<ConsoleTab, Task> use, bool phone = false)
+    {
+        using var playwright = await Playwright.CreateAsync();
+        await using var browser = await playwright.Chromium.LaunchAsync(new() { ExecutablePath = Environment.GetEnvironmentVariable("CHROMIUM_PATH") ?? "/usr/bin/chromium", Headless = true, Args = ["--no-sandbox", "--disable-dev-shm-usage"] });
+        var context = await browser.NewContextAsync(new() { BaseURL = Node.Http.BaseAddress!.ToString(), ViewportSize = phone ? new() { Width = 390, Height = 844 } : new() { Width = 1440, Height = 900 }, TimezoneId = "America/Chicago" });
+        context.SetDefaultTimeout(60_000);
+        await using var tab = new ConsoleTab(context, await context.NewPageAsync(), phone ? "-phone" : "");
+        await tab.SignInAsync(user);
+        await use(tab);
+    }
+
+    [Fact]
+    public async Task An_operator_sees_runs_pauses_and_resumes_a_schedule_and_previews_another_cadence()
+    {
+        await PublishAsync(Definition("pw-usf-factor-monitor", Cron("0 9 * * *", ("TimeZone", "America/Chicago"))));
+        await PublishAsync(Definition("pw-relay-deposit-monitor", Cron("*/5 * * * *", ("CatchUp", "Skip"))));
+        await StopNodeAsync(Node);
+        Clock.Advance(TimeSpan.FromHours(3));
+        await StartNodeAsync();
+        await SettledAsync("pw-relay-deposit-monitor");
+        await SettledAsync("pw-usf-factor-monitor");
+        await WithTabAsync("operator", async tab =>
+        {
+            await tab.GoAsync("/schedules");
+            await tab.SeesAsync("every day at 09:00");
+            await tab.SeesAsync("every 5 minutes");
+            // The console tells what was missed while nobody was there.
+            await tab.SeesAsync("nobody was there to run it (down)");
+            await tab.PictureAsync("schedules");
+            await tab.Page.GetByRole(AriaRole.Link, new() { Name = "pw-usf-factor-monitor", Exact = true }).First.ClickAsync();
+            await tab.SeesAsync("caught up");
+            Assert.Equal("/studio/host/editor?id=pw-usf-factor-monitor", await tab.Page.GetByRole(AriaRole.Link, new() { Name = "Open in the designer" }).GetAttributeAsync("href"));
+
+            // What another cadence would do, before it is published.
+            await tab.Page.GetByLabel("Cron").FillAsync("30 2 * * *");
+            await tab.Page.GetByRole(AriaRole.Button, new() { Name = "Preview" }).ClickAsync();
+            await tab.SeesAsync("every day at 02:30");
+            await tab.SeesAsync("Tue 2026-04-07 02:30:00 -05:00");
+            await tab.Page.GetByLabel("Zone").FillAsync("America/Chikago");
+            await tab.Page.GetByRole(AriaRole.Button, new() { Name = "Preview" }).ClickAsync();
+            await tab.SeesAsync("'America/Chikago' is not an IANA time zone");
+
+            await tab.GoAsync("/schedules/pw-usf-factor-monitor");
+            await tab.Page.GetByLabel("dry run").CheckAsync();
+            await tab.Page.GetByRole(AriaRole.Button, new() { Name = "Run now" }).ClickAsync();
+            await tab.SeesAsync("pw-usf-factor-monitor is started.");
+            await tab.SeesAsync("started, asked for by operator, dry run");
+
+            await tab.GoAsync("/schedules/pw-usf-factor-monitor");
+            await tab.Page.GetByLabel("Reason").FillAsync("the page is being rebuilt");
+            await tab.Page.GetByRole(AriaRole.Button, new() { Name = "Pause" }).ClickAsync();
+            await tab.SeesAsync("pw-usf-factor-monitor is paused.");
+            Clock.Advance(TimeSpan.FromDays(2));
+            // Two days later nobody is signed in any more.
+            await tab.GoAsync("/schedules/pw-usf-factor-monitor");
+            await tab.SignInAsync("operator");
+            await tab.SeesAsync("2 due times have passed");
+            await tab.PictureAsync("schedule");
+            await tab.Page.GetByLabel("Reason").FillAsync("it is back");
+            await tab.Page.GetByRole(AriaRole.Button, new() { Name = "Resume" }).ClickAsync();
+            await tab.SeesAsync("2 due times passed meanwhile: nothing is done about them");
+        });
+        Assert.Contains(await RunsAsync("pw-usf-factor-monitor"), r => r is { Outcome: "skipped", Reason: "paused", Covers: 2 });
+    }
+
+    [Fact]
+    public async Task The_calendar_marks_the_days_on_which_clocks_change_and_a_viewer_can_only_look()
+    {
+        await PublishAsync(Definition("pw-usf-factor-monitor", Cron("0 9 * * *", ("TimeZone", "America/Chicago"))));
+        await WithTabAsync("viewer", async tab =>
+        {
+            await tab.GoAsync("/schedules/calendar?month=2026-11");
+            var day = tab.Page.Locator("[data-day='2026-11-01']");
+            await day.GetByText("America/Chicago: clocks go back by 1 hour").WaitForAsync();
+            Assert.Matches(new Regex("pw-usf-factor-monitor 09:00"), (await day.InnerTextAsync()).ReplaceLineEndings(" "));
+            await tab.PictureAsync("schedule-calendar");
+            await tab.GoAsync("/schedules/pw-usf-factor-monitor");
+            await tab.SeesAsync("Coming runs");
+            Assert.Equal(0, await tab.Page.GetByRole(AriaRole.Button, new() { Name = "Run now" }).CountAsync());
+        });
+    }
+
+    [Fact]
+    public async Task A_cadence_edited_and_published_shows_its_next_run_and_runs_then_and_not_at_the_old_time()
+    {
+        await PublishAsync(Definition("pw-job", Cron("0 13 * * *")));
+        await PublishAsync(Definition("pw-job", Cron("0 10 * * *", ("TimeZone", "America/Chicago"))));
+        await WithTabAsync("viewer", async tab =>
+        {
+            await tab.GoAsync("/schedules");
+            await tab.SeesAsync("Mon Apr 6, 10:00:00");
+            await tab.PictureAsync("schedules");
+        }, phone: true);
+        Clock.SetUtcNow(At("2026-04-06T13:00:00Z"));
+        await SettledAsync("pw-job");
+        Assert.Empty(await RunsAsync("pw-job"));
+        Clock.SetUtcNow(At("2026-04-06T15:00:00Z"));
+        await UntilAsync(async () => (await RunsAsync("pw-job")) is [{ Outcome: "finished" }], "it runs at the new time");
+    }
+}
