@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
 using Microsoft.Playwright;
+using PwWorkflows.EndToEnd.Tests.Infrastructure;
 using PwWorkflows.EndToEnd.Tests.MainJob;
 
 namespace PwWorkflows.EndToEnd.Tests.Pages;
@@ -51,7 +52,7 @@ public sealed class ConsoleBrowser : IAsyncDisposable
     public static async Task<ConsoleBrowser> StartAsync(Func<Uri> server)
     {
         var playwright = await Playwright.CreateAsync();
-        var browser = await playwright.Chromium.LaunchAsync(new() { ExecutablePath = Environment.GetEnvironmentVariable("CHROMIUM_PATH") ?? "/usr/bin/chromium", Headless = true, Args = ["--no-sandbox", "--disable-dev-shm-usage"] });
+        var browser = await TestBrowser.LaunchAsync(playwright);
         return new ConsoleBrowser(playwright, browser, server);
     }
 

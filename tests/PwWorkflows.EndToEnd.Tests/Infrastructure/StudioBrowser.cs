@@ -45,7 +45,7 @@ public sealed class StudioBrowser : IAsyncDisposable
     public static async Task<StudioBrowser> StartAsync(Uri server, int width = 1440, int height = 900)
     {
         var playwright = await Playwright.CreateAsync();
-        var browser = await playwright.Chromium.LaunchAsync(new() { ExecutablePath = Environment.GetEnvironmentVariable("CHROMIUM_PATH") ?? "/usr/bin/chromium", Headless = true, Args = ["--no-sandbox", "--disable-dev-shm-usage"] });
+        var browser = await TestBrowser.LaunchAsync(playwright);
         var context = await browser.NewContextAsync(new() { BaseURL = server.ToString(), ViewportSize = new() { Width = width, Height = height } });
         context.SetDefaultTimeout(120_000);
         return new StudioBrowser(playwright, browser, await context.NewPageAsync());

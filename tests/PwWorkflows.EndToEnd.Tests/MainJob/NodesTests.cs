@@ -37,19 +37,16 @@ public sealed partial class NodesTests(PostgresFixture postgres)
 
         await using var connection = new NpgsqlConnection(scene.Database);
         await connection.OpenAsync(Ct);
-        var (done, last) = (0L, -1L);
+        async Task<long> CompletedAsync() => await CountAsync(connection, "SELECT count(*) FROM compliance_orders WHERE fulfillment_status = 'completed'");
+        var done = await CompletedAsync();
         // As long as it goes on, it is waited for.
-        while (done < Orders && done != last)
+        while (done < Orders)
         {
-            last = done;
-            for (var look = 0; look < 600 && done == last; look++)
-            {
-                await Task.Delay(100, Ct);
-                done = await CountAsync(connection, "SELECT count(*) FROM compliance_orders WHERE fulfillment_status = 'completed'");
-            }
+            var last = done;
+            await Scene.UntilAsync(async () => (done = await CompletedAsync()) > last, () => $"more than {last} orders are completed:\n{scene.Server.Log}", Ct);
         }
 
-        Assert.True(done == Orders, $"{done} orders are completed:\n{scene.Server.Log}");
+        Assert.Equal(Orders, done);
         Assert.Equal(Orders, scene.Usac.CountFilings());
         Assert.All(orders, o => Assert.Equal(1, scene.Usac.CountFilings(o)));
         Assert.Equal(Orders, await CountAsync(connection, "SELECT count(*) FROM filings"));

@@ -61,7 +61,12 @@ namespace Elsa.Workflows.Activities.Flowchart.Models
 
         internal string SourcePort => string.IsNullOrEmpty(Source.Port) ? "Done" : Source.Port;
         internal string TargetPort => string.IsNullOrEmpty(Target.Port) ? "In" : Target.Port;
-        internal string Key => $"{Source.Activity.Id}:{SourcePort}->{Target.Activity.Id}:{TargetPort}";
+        private string? _key;
+
+        internal string Key => _key ?? $"{Source.Activity.Id}:{SourcePort}->{Target.Activity.Id}:{TargetPort}";
+
+        /// <summary>The connection is part of a graph now and does not change any more.</summary>
+        internal void FixKey() => _key = Key;
     }
 
     /// <summary>How a flowchart decides when an activity with several inbound connections runs.</summary>
@@ -364,6 +369,7 @@ namespace Elsa.Workflows.Activities.Flowchart.Activities
             foreach (var c in chart.Connections)
             {
                 if (c.Source.Activity is null || c.Target.Activity is null || !chart.Activities.Contains(c.Source.Activity) || !chart.Activities.Contains(c.Target.Activity)) continue;
+                c.FixKey();
                 Get(_outbound, c.Source.Activity).Add(c);
                 Get(_inbound, c.Target.Activity).Add(c);
             }
