@@ -36,7 +36,13 @@ internal sealed class StatusPage(OutsideHealth health, IWorkflowAdmin workflows,
     /// <summary>The name of a check for people.</summary>
     public static string NameOf(string check) => check switch
     {
-        "database" => "Database", "erpnext" => "ERPNext", "object_store" => "Object store", "work_queue" => "Work queue", "portal" => "USAC E-File", "mail" => "Mail relay", _ => check.Replace('_', ' '),
+        "database" => "Database",
+        "erpnext" => "ERPNext",
+        "object_store" => "Object store",
+        "work_queue" => "Work queue",
+        "portal" => "USAC E-File",
+        "mail" => "Mail relay",
+        _ => check.Replace('_', ' '),
     };
 
     public static string Purpose(string check) => check switch
