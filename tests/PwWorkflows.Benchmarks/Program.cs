@@ -5,7 +5,7 @@ using PwWorkflows.Benchmarks.Parts;
 // The floor of a bench runs in a process of its own, as the server does.
 if (args is ["floor", .. var floor]) return await FloorServer.RunAsync(floor);
 
-IBench[] all = [new WebhookAck(), new Fulfilment(), new HttpWorkflow(), new SuspendResume(), new WakeUp(), new Timers(), new Start(), new Memory()];
+IBench[] all = [new WebhookAck(), new Fulfilment(), new HttpWorkflow(), new SuspendResume(), new WakeUp(), new Timers(), new Start(), new Memory(), new StudioList()];
 var options = BenchOptions.Parse(args, [.. all.Select(static b => b.Name)], out var wrong);
 if (options is null)
 {

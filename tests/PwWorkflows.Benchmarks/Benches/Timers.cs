@@ -5,7 +5,7 @@ using PwWorkflows.Benchmarks.Parts;
 
 namespace PwWorkflows.Benchmarks.Benches;
 
-/// <summary>10,000 instances that wait for the same moment: how late each ended.</summary>
+/// <summary>10,000 instances that wait for the same moment: how late each ended. On PostgreSQL also 10,000 schedules on two servers (<see cref="ScheduledRuns"/>).</summary>
 public sealed class Timers : IBench
 {
     private const int Instances = 10_000;
@@ -39,6 +39,8 @@ public sealed class Timers : IBench
 
         late.Sort();
         if (late[0] < 0) throw new InvalidOperationException($"A timer ran {-late[0]} ms early.");
-        return [new Result(Name, run.Database, Instances, late[^1], "ms late (the last)", P50: late[late.Count / 2], P99: late[late.Count * 99 / 100])];
+        var waiting = new Result(Name, run.Database, Instances, late[^1], "ms late (the last)", P50: late[late.Count / 2], P99: late[late.Count * 99 / 100]);
+        // Two servers share schedules on PostgreSQL only.
+        return run.IsPostgres ? [waiting, .. await ScheduledRuns.MeasureAsync(run, ct)] : [waiting];
     }
 }
