@@ -42,6 +42,7 @@ internal sealed class StatusPage(OutsideHealth health, IWorkflowAdmin workflows,
         "work_queue" => "Work queue",
         "portal" => "USAC E-File",
         "mail" => "Mail relay",
+        "schedules" => "Schedules",
         _ => check.Replace('_', ' '),
     };
 
@@ -53,6 +54,7 @@ internal sealed class StatusPage(OutsideHealth health, IWorkflowAdmin workflows,
         "work_queue" => "carrying workflows out",
         "portal" => "filing",
         "mail" => "telling customers and administrators",
+        "schedules" => "the jobs that run by the clock",
         _ => "",
     };
 }

@@ -107,8 +107,8 @@ public sealed class HousePagesTests(ConsoleScene console)
     public async Task Health_names_every_system_and_an_order_without_a_session_is_on_the_overview()
     {
         await using var tab = await console.OpenAsync("viewer", "/status");
-        foreach (var system in (string[])["Database", "ERPNext", "Object store", "Work queue", "USAC E-File", "Mail relay"]) await tab.SeesAsync(system);
-        Assert.Equal(6, await tab.Page.Locator("td .badge.good").CountAsync());
+        foreach (var system in (string[])["Database", "ERPNext", "Object store", "Work queue", "USAC E-File", "Mail relay", "Schedules"]) await tab.SeesAsync(system);
+        Assert.Equal(7, await tab.Page.Locator("td .badge.good").CountAsync());
 
         // A carrier whose session is gone.
         File.Delete(Path.Combine(Scene.Data, "objects", "playwright-storage", "usac", "3", "storage_state.json"));

@@ -253,7 +253,7 @@ public sealed class DoorTests(RunningServer running)
         using var answer = await running.Http.GetAsync("/health/deep", Ct);
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync(Ct));
         var checks = (await answer.Content.ReadFromJsonAsync<JsonElement>(Ct)).GetProperty("checks");
-        Assert.Equal(["database", "erpnext", "object_store", "work_queue"], checks.EnumerateObject().Select(c => c.Name).Order());
+        Assert.Equal(["database", "erpnext", "object_store", "schedules", "work_queue"], checks.EnumerateObject().Select(c => c.Name).Order());
     }
 
     [Fact]
