@@ -25,6 +25,7 @@ internal static class ServeCommands
         await ServerHost.PrepareAsync(app, ct).ConfigureAwait(false);
         await app.StartAsync(ct).ConfigureAwait(false);
         foreach (var url in app.Urls) Console.Out.WriteLine("ready " + url);
+        _ = GiveBackAsync(app.Lifetime.ApplicationStopping);
         await Console.Out.FlushAsync(CancellationToken.None).ConfigureAwait(false);
         _ = Task.Run(AdminUsers.WarmUp, CancellationToken.None);
         await app.WaitForShutdownAsync(CancellationToken.None).ConfigureAwait(false);
@@ -98,4 +99,11 @@ internal static class ServeCommands
         if (!Console.IsInputRedirected) await Console.Error.WriteAsync("password: ").ConfigureAwait(false);
         return (await Console.In.ReadLineAsync(ct).ConfigureAwait(false) ?? "").TrimEnd('\r');
     }
+    /// <summary>What the start used and nobody needs any more goes back to the machine once: a server that waits would keep it for hours.</summary>
+    private static async Task GiveBackAsync(CancellationToken stopping)
+    {
+        await Task.Delay(TimeSpan.FromSeconds(5), TimeProvider.System, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!stopping.IsCancellationRequested) GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+    }
+
 }
