@@ -99,11 +99,11 @@ internal static class ServeCommands
         if (!Console.IsInputRedirected) await Console.Error.WriteAsync("password: ").ConfigureAwait(false);
         return (await Console.In.ReadLineAsync(ct).ConfigureAwait(false) ?? "").TrimEnd('\r');
     }
+
     /// <summary>What the start used and nobody needs any more goes back to the machine once: a server that waits would keep it for hours.</summary>
     private static async Task GiveBackAsync(CancellationToken stopping)
     {
         await Task.Delay(TimeSpan.FromSeconds(5), TimeProvider.System, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (!stopping.IsCancellationRequested) GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
     }
-
 }
