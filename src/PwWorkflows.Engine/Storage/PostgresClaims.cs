@@ -13,11 +13,12 @@ namespace PwWorkflows.Engine.Storage;
 internal sealed class PostgresClaims(NpgsqlDataSource impatient, NpgsqlDataSource patient, string selectInstance, Func<DbDataReader, InstanceRow> map, Func<object?> clock, Action countRoundTrip)
     : PostgresRounds<PostgresClaims.Claim>
 {
-    public Task<(InstanceRow? Instance, Lease? Lease)> ClaimAsync(string instanceId, string nodeId, long token, TimeSpan lease, CancellationToken ct)
+    /// <summary>Claims an instance. Once asked for, the claim is waited for whatever its caller does: one that nobody knew of would keep the instance until it lapses.</summary>
+    public Task<(InstanceRow? Instance, Lease? Lease)> ClaimAsync(string instanceId, string nodeId, long token, TimeSpan lease)
     {
         var claim = new Claim(instanceId, nodeId, token, lease);
         Ask(claim);
-        return claim.Done.WaitAsync(ct);
+        return claim.Done;
     }
 
     protected override async Task MakeAsync(IReadOnlyList<Claim> requests, bool alone)
@@ -32,7 +33,8 @@ internal sealed class PostgresClaims(NpgsqlDataSource impatient, NpgsqlDataSourc
             "INSERT INTO instance_leases AS l (instance_id, owner, token, until) SELECT t.id, t.owner, t.token, coalesce($5::timestamptz, now()) + t.lease " +
             "FROM unnest($1::text[], $2::text[], $3::bigint[], $4::interval[]) AS t (id, owner, token, lease) WHERE EXISTS (SELECT 1 FROM workflow_instances i WHERE i.id = t.id) " +
             "ON CONFLICT (instance_id) DO UPDATE SET owner = excluded.owner, token = excluded.token, until = excluded.until, takeovers = l.takeovers + 1 " +
-            "WHERE l.until <= coalesce($5::timestamptz, now()) RETURNING instance_id",
+            // Its own token is there already when an answer was lost and the claim is made once more.
+            "WHERE l.until <= coalesce($5::timestamptz, now()) OR l.token = excluded.token RETURNING instance_id",
             ids, PostgresCommit.Typed(asked.ConvertAll(static c => c.NodeId).ToArray()), PostgresCommit.Typed(asked.ConvertAll(static c => c.Token).ToArray()),
             PostgresCommit.Typed(asked.ConvertAll(static c => c.Lease).ToArray()), PostgresCommit.Untyped(clock())));
         batch.BatchCommands.Add(PostgresCommit.Statement(selectInstance + " WHERE i.id = ANY($1)", PostgresCommit.Typed(asked.ConvertAll(static c => c.InstanceId).ToArray())));

@@ -308,7 +308,8 @@ internal sealed class PostgresEngineStore : EngineStoreBase
     public override async Task<(InstanceRow? Instance, Lease? Lease)> ClaimInstanceAsync(string instanceId, string nodeId, TimeSpan lease, CancellationToken ct)
     {
         var token = await NextTokensAsync(1, ct).ConfigureAwait(false);
-        return await _claims.ClaimAsync(instanceId, nodeId, token, lease, ct).ConfigureAwait(false);
+        ct.ThrowIfCancellationRequested();
+        return await _claims.ClaimAsync(instanceId, nodeId, token, lease).ConfigureAwait(false);
     }
 
     public override async Task<IReadOnlyList<(InstanceRow Instance, Lease Lease, int Takeovers)>> ClaimLapsedAsync(string nodeId, int max, TimeSpan lease, CancellationToken ct)

@@ -43,7 +43,7 @@ public abstract class CdrTests(PostgresFixture? postgres) : JobTests(postgres)
         VALUES ({year}, 'CO-{year}', 'fcc-499a', '499-A', {year}, '831201', 'C', 'R', '', '', '', '', '', '', '{year}', 'p{year}', '{at} 12:00:00+00:00')
         """));
 
-    private Task<string> OutcomeAsync(int id, bool dryRun = false) => Files.DeleteAsync(id.ToString(CultureInfo.InvariantCulture), "i1", dryRun, Ct).ContinueWith(t => t.Result.Outcome, TaskScheduler.Default);
+    private async Task<string> OutcomeAsync(int id, bool dryRun = false) => (await Files.DeleteAsync(id.ToString(CultureInfo.InvariantCulture), "i1", dryRun, Ct)).Outcome;
 
     [Fact]
     public async Task File_goes_the_day_after_eighteen_months_with_a_certificate()

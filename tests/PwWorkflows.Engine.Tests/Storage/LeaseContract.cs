@@ -1,3 +1,4 @@
+using Npgsql;
 using PwWorkflows.Engine.Storage;
 using PwWorkflows.Tests.Infrastructure;
 
@@ -39,6 +40,32 @@ public abstract class LeaseContract(ITestDatabase database) : StoreTestBase(data
             var claims = await Race.ResultsAsync(16, i => (i % 2 == 0 ? Store : other).ClaimInstanceAsync(row.Id, "node-" + i, HalfMinute, Ct));
             var winner = Assert.Single(claims, c => c.Lease is not null).Lease!;
             await Store.ReleaseLeaseAsync(winner, Ct);
+        }
+    }
+
+    [Fact]
+    public async Task A_claim_that_its_caller_gives_up_leaves_no_lease_that_nobody_has()
+    {
+        var row = Instance(status: InstanceStatus.Suspended);
+        await SuspendNewAsync(row);
+        for (var round = 0; round < 20; round++)
+        {
+            using var stop = new CancellationTokenSource();
+            var claiming = Store.ClaimInstanceAsync(row.Id, "node-1", HalfMinute, stop.Token);
+            await stop.CancelAsync();
+            Lease? lease = null;
+            try
+            {
+                lease = (await claiming).Lease;
+            }
+            catch (OperationCanceledException)
+            {
+                // Then the instance is free.
+            }
+
+            lease ??= (await Store.ClaimInstanceAsync(row.Id, "node-2", HalfMinute, Ct)).Lease;
+            Assert.NotNull(lease);
+            await Store.ReleaseLeaseAsync(lease, Ct);
         }
     }
 
@@ -164,6 +191,18 @@ public sealed class LeaseOnSqlite() : LeaseContract(new OnSqliteFile());
 
 public sealed class LeaseOnPostgres(PostgresFixture postgres) : LeaseContract(new OnPostgresServer(postgres))
 {
+    [Fact]
+    public async Task A_claim_whose_answer_was_lost_is_had_when_it_is_made_once_more()
+    {
+        var row = Instance(status: InstanceStatus.Suspended);
+        await SuspendNewAsync(row);
+        await using var source = NpgsqlDataSource.Create(Options.ConnectionString);
+        await using var claims = new PostgresClaims(source, source, "SELECT i.id FROM workflow_instances i", r => row with { Id = r.GetString(0) }, () => Clock.GetUtcNow(), static () => { });
+        var token = (await Store.ClaimInstanceAsync(row.Id, "node-1", HalfMinute, Ct)).Lease!.Token;
+        Assert.Equal(token, (await claims.ClaimAsync(row.Id, "node-1", token, HalfMinute)).Lease!.Token);
+        Assert.Null((await claims.ClaimAsync(row.Id, "node-2", token + 1, HalfMinute)).Lease);
+    }
+
     [Fact]
     public async Task Without_a_test_clock_leases_run_on_the_clock_of_the_database()
     {
