@@ -8,8 +8,8 @@ namespace PwWorkflows.Engine.Storage;
 
 /// <summary>
 /// Equal statements of several callers as one, with their values as arrays: the database plans, starts and ends one statement instead of many. Only where the one means
-/// exactly what the many mean: an insert of one row, an update that must touch one row for each set of values, or a look-up. Two updates that want the same row are told
-/// apart by the count, which fails then, and the joint commit is made one by one.
+/// exactly what the many mean: an insert of one row, an update that must touch one row for each set of values and finds it by a column that equals a value, each another
+/// one, so that no row can belong to two; or a look-up.
 /// </summary>
 internal sealed partial class FusedStatement
 {
@@ -18,6 +18,7 @@ internal sealed partial class FusedStatement
     private readonly Kind _kind;
     private readonly string _head;
     private readonly string _tail;
+    private readonly IReadOnlyList<string> _keys;
     private readonly ConcurrentDictionary<string, string> _texts = new(StringComparer.Ordinal);
 
     private enum Kind
@@ -27,9 +28,14 @@ internal sealed partial class FusedStatement
         Select,
     }
 
-    private FusedStatement(Kind kind, string head, string tail)
+    /// <param name="kind">What it is.</param>
+    /// <param name="head">What comes before the values.</param>
+    /// <param name="tail">What comes after them.</param>
+    /// <param name="keys">Of an update: parameters that a column must equal.</param>
+    private FusedStatement(Kind kind, string head, string tail, IReadOnlyList<string>? keys = null)
     {
         _kind = kind;
+        _keys = keys ?? [];
         _head = head;
         _tail = tail;
     }
@@ -73,13 +79,19 @@ internal sealed partial class FusedStatement
             }
         }
 
-        if (columns.Count == 0) return null;
+        if (columns.Count == 0 || (_kind == Kind.Update && !_keys.Any(k => AreDistinct(writes, k)))) return null;
         var expected = writes[0].ExpectedRows is not null && !AlwaysAddsOne;
         var key = (expected ? "!" : "") + string.Join(',', columns.Select(static c => c.Name + " " + c.Type));
         var command = new NpgsqlBatchCommand(_texts.GetOrAdd(key, _ => Text(columns, nulls, expected)));
         foreach (var parameter in parameters) command.Parameters.Add(parameter);
         if (expected) command.Parameters.Add(PostgresCommit.Typed((long)writes.Count));
         return command;
+    }
+
+    private static bool AreDistinct(IReadOnlyList<EnlistedWrite> writes, string name)
+    {
+        var seen = new HashSet<object>(writes.Count);
+        return writes.All(w => w.Parameters.FirstOrDefault(p => p.Key.TrimStart('@') == name).Value is { } value && seen.Add(value));
     }
 
     private static (string Type, NpgsqlParameter? Parameter) Array(IReadOnlyList<EnlistedWrite> writes, int p, object sample) =>
@@ -118,14 +130,14 @@ internal sealed partial class FusedStatement
         var sql = _kind switch
         {
             Kind.Insert => $"{Named(_head)} FROM unnest({arrays}) AS given ({names}){_tail}",
-            Kind.Update => $"{Named(_head)} FROM unnest({arrays}) WITH ORDINALITY AS given ({names}, given_row) WHERE {Named(_tail)}",
-            _ => $"SELECT found.*, given.given_row FROM unnest({arrays}) WITH ORDINALITY AS given ({names}, given_row) CROSS JOIN LATERAL ({Named(_head)}) found",
+            Kind.Update => $"{Named(_head)} FROM unnest({arrays}) WITH ORDINALITY AS given ({names}, row_of_given) WHERE {Named(_tail)}",
+            _ => $"SELECT found.*, given.row_of_given FROM unnest({arrays}) WITH ORDINALITY AS given ({names}, row_of_given) CROSS JOIN LATERAL ({Named(_head)}) found",
         };
         if (!expected) return sql;
         var count = string.Create(CultureInfo.InvariantCulture, $"${columns.Count + 1}");
         return _kind == Kind.Insert
             ? $"WITH enlisted AS ({sql}\nRETURNING 1) SELECT engine_require((SELECT count(*) FROM enlisted), {count}, '{PostgresCommit.UnexpectedRows}')"
-            : $"WITH enlisted AS ({sql}\nRETURNING given.given_row) SELECT engine_require((SELECT CASE WHEN count(*) = count(DISTINCT given_row) THEN count(*) ELSE -1 END FROM enlisted), {count}, '{PostgresCommit.UnexpectedRows}')";
+            : $"WITH enlisted AS ({sql}\nRETURNING given.row_of_given) SELECT engine_require((SELECT CASE WHEN count(*) = count(DISTINCT row_of_given) THEN count(*) ELSE -1 END FROM enlisted), {count}, '{PostgresCommit.UnexpectedRows}')";
     }
 
     private static string Field(string name) => "given_" + name;
@@ -140,14 +152,38 @@ internal sealed partial class FusedStatement
         {
             var open = insert.Index + insert.Length;
             var close = Closing(sql, open);
-            if (close < 0) return null;
+            // A look into a table would see the same state for all of them.
+            if (close < 0 || From().IsMatch(sql[open..close])) return null;
             var tail = sql[(close + 1)..];
             if (tail.Length > 0 && !Conflict().IsMatch(tail)) return null;
             return tail.Contains('@') ? null : new FusedStatement(Kind.Insert, $"{insert.Groups[1].Value} SELECT {sql[open..close]}", tail);
         }
 
-        if (Update().Match(sql) is { Success: true } update && !From().IsMatch(sql)) return new FusedStatement(Kind.Update, update.Groups[1].Value, update.Groups[2].Value);
+        if (Update().Match(sql) is { Success: true } update && !From().IsMatch(sql))
+        {
+            var keys = KeysOf(update.Groups[2].Value);
+            return keys.Count == 0 ? null : new FusedStatement(Kind.Update, update.Groups[1].Value, update.Groups[2].Value, keys);
+        }
+
         return Select().IsMatch(sql) && !Locks().IsMatch(sql) ? new FusedStatement(Kind.Select, sql, "") : null;
+    }
+
+    /// <summary>The parameters that some column must equal for the condition to hold.</summary>
+    private static List<string> KeysOf(string where)
+    {
+        var flat = new StringBuilder(where.Length);
+        var depth = 0;
+        var quoted = false;
+        foreach (var c in where)
+        {
+            if (c == '\'') quoted = !quoted;
+            else if (!quoted && c == '(') depth++;
+            else if (!quoted && c == ')') depth--;
+            else if (!quoted && depth == 0) flat.Append(c);
+        }
+
+        var condition = flat.ToString();
+        return Or().IsMatch(condition) ? [] : [.. And().Split(condition).Select(static part => Equal().Match(part)).Where(static m => m.Success).Select(static m => m.Groups[1].Value)];
     }
 
     /// <summary>Where the bracket closes that is open at <paramref name="from"/>; -1 when it does not.</summary>
@@ -203,6 +239,15 @@ internal sealed partial class FusedStatement
 
     [GeneratedRegex(@"\b(from|select)\b", RegexOptions.IgnoreCase)]
     private static partial Regex From();
+
+    [GeneratedRegex(@"\bor\b", RegexOptions.IgnoreCase)]
+    private static partial Regex Or();
+
+    [GeneratedRegex(@"\band\b", RegexOptions.IgnoreCase)]
+    private static partial Regex And();
+
+    [GeneratedRegex(@"\A\s*[a-z_][a-z0-9_]*\s*=\s*@([A-Za-z_][A-Za-z0-9_]*)\s*\z", RegexOptions.IgnoreCase)]
+    private static partial Regex Equal();
 
     [GeneratedRegex(@"\Aselect\b", RegexOptions.IgnoreCase)]
     private static partial Regex Select();

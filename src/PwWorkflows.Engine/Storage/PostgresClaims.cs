@@ -38,19 +38,40 @@ internal sealed class PostgresClaims(NpgsqlDataSource impatient, NpgsqlDataSourc
             ids, PostgresCommit.Typed(asked.ConvertAll(static c => c.NodeId).ToArray()), PostgresCommit.Typed(asked.ConvertAll(static c => c.Token).ToArray()),
             PostgresCommit.Typed(asked.ConvertAll(static c => c.Lease).ToArray()), PostgresCommit.Untyped(clock())));
         batch.BatchCommands.Add(PostgresCommit.Statement(selectInstance + " WHERE i.id = ANY($1)", PostgresCommit.Typed(asked.ConvertAll(static c => c.InstanceId).ToArray())));
-        await using var reader = await batch.ExecuteReaderAsync().ConfigureAwait(false);
         var claimed = new HashSet<string>(StringComparer.Ordinal);
-        while (await reader.ReadAsync().ConfigureAwait(false)) claimed.Add(reader.GetString(0));
-        await reader.NextResultAsync().ConfigureAwait(false);
         var rows = new Dictionary<string, InstanceRow>(StringComparer.Ordinal);
-        while (await reader.ReadAsync().ConfigureAwait(false))
+        var unreadable = new Dictionary<string, Exception>(StringComparer.Ordinal);
+        await using (var reader = await batch.ExecuteReaderAsync().ConfigureAwait(false))
         {
-            var row = map(reader);
-            rows[row.Id] = row;
+            while (await reader.ReadAsync().ConfigureAwait(false)) claimed.Add(reader.GetString(0));
+            await reader.NextResultAsync().ConfigureAwait(false);
+            while (await reader.ReadAsync().ConfigureAwait(false))
+            {
+                var id = reader.GetString(0);
+                try
+                {
+                    rows[id] = map(reader);
+                }
+                catch (Exception exception)
+                {
+                    // The others of the round trip are not harmed.
+                    unreadable[id] = exception;
+                }
+            }
         }
 
         foreach (var claim in requests) claim.Found = (rows.GetValueOrDefault(claim.InstanceId), false);
-        foreach (var claim in asked) claim.Found = (claim.Found.Row, claimed.Contains(claim.InstanceId));
+        foreach (var claim in asked)
+        {
+            claim.Unreadable = unreadable.GetValueOrDefault(claim.InstanceId);
+            claim.Found = (claim.Found.Row, claimed.Contains(claim.InstanceId));
+            if (claim.Unreadable is null || !claim.Found.Claimed) continue;
+            await using var release = patient.CreateCommand("DELETE FROM instance_leases WHERE instance_id = $1 AND token = $2");
+            release.Parameters.Add(PostgresCommit.Typed(claim.InstanceId));
+            release.Parameters.Add(PostgresCommit.Typed(claim.Token));
+            countRoundTrip();
+            await release.ExecuteNonQueryAsync().ConfigureAwait(false);
+        }
     }
 
     internal sealed class Claim(string instanceId, string nodeId, long token, TimeSpan lease) : RoundRequest
@@ -64,9 +85,16 @@ internal sealed class PostgresClaims(NpgsqlDataSource impatient, NpgsqlDataSourc
         public (InstanceRow? Row, bool Claimed) Found { get; set; }
         public Task<(InstanceRow? Instance, Lease? Lease)> Done => _done.Task;
 
-        public override void Reset() => Found = default;
+        /// <summary>Why the instance's row can't be read; null when it can.</summary>
+        public Exception? Unreadable { get; set; }
 
-        public override void Complete() => _done.TrySetResult(Found.Row is null ? (null, null) : (Found.Row, Found.Claimed ? new Lease(InstanceId, Token) : null));
+        public override void Reset() => (Found, Unreadable) = (default, null);
+
+        public override void Complete()
+        {
+            if (Unreadable is not null) _done.TrySetException(Unreadable);
+            else _done.TrySetResult(Found.Row is null ? (null, null) : (Found.Row, Found.Claimed ? new Lease(InstanceId, Token) : null));
+        }
 
         public override void Fail(Exception exception) => _done.TrySetException(exception);
     }

@@ -204,6 +204,25 @@ public sealed class LeaseOnPostgres(PostgresFixture postgres) : LeaseContract(ne
     }
 
     [Fact]
+    public async Task An_instance_that_can_not_be_read_harms_no_claim_made_with_its_own()
+    {
+        InstanceRow[] rows = [.. Enumerable.Range(0, 12).Select(_ => Instance(status: InstanceStatus.Suspended))];
+        foreach (var row in rows) await SuspendNewAsync(row);
+        await using var source = NpgsqlDataSource.Create(Options.ConnectionString);
+        await using var claims = new PostgresClaims(
+            source, source, "SELECT i.id FROM workflow_instances i", r => r.GetString(0) == rows[5].Id ? throw new FormatException("unreadable") : rows[0] with { Id = r.GetString(0) }, () => Clock.GetUtcNow(), static () => { });
+        var outcomes = await Race.OutcomesAsync(rows.Length, async i => Assert.NotNull((await claims.ClaimAsync(rows[i].Id, "node-1", 1_000_000 + i, HalfMinute)).Lease));
+        for (var i = 0; i < rows.Length; i++)
+        {
+            if (i == 5) Assert.IsType<FormatException>(outcomes[i]);
+            else Assert.Null(outcomes[i]);
+        }
+
+        // And the one that can't be read is free for whoever can.
+        Assert.NotNull((await Store.ClaimInstanceAsync(rows[5].Id, "node-2", HalfMinute, Ct)).Lease);
+    }
+
+    [Fact]
     public async Task Without_a_test_clock_leases_run_on_the_clock_of_the_database()
     {
         var store = OpenAnother();
