@@ -32,6 +32,7 @@ internal sealed class WorkflowHttpMiddleware(RequestDelegate next, WorkflowCatal
             }
             bookmark = waiting[0];
         }
+        Guard(http.Response);
         var limit = trigger is null ? options.HttpRequestSizeLimit : SizeLimit(trigger);
         if (!await BufferAsync(http, limit))
         {
@@ -51,6 +52,20 @@ internal sealed class WorkflowHttpMiddleware(RequestDelegate next, WorkflowCatal
             return catalog.Routes.TryMatch(request.Method, rest.Value ?? "/", out var t, out var v) ? (rest.Value!, t, v) : (rest.Value ?? "/", null, null);
         return options.HttpAtRoot && catalog.Routes.TryMatch(request.Method, full, out var trigger, out var values) ? (full, trigger, values) : null;
     }
+
+    /// <summary>
+    /// What a workflow answers is content, not a page of the host: a browser must not run it with what this origin may do, nor take the host's cookies from it.
+    /// Done when the answer begins, so that no header of the workflow's stands in the way.
+    /// </summary>
+    private void Guard(HttpResponse response) => response.OnStarting(() =>
+    {
+        response.Headers.ContentSecurityPolicy = "sandbox";
+        response.Headers.XContentTypeOptions = "nosniff";
+        if (options.HttpReservedCookies is { Length: > 0 } reserved && response.Headers.SetCookie is { Count: > 0 } cookies)
+            // A cookie without a name is sent back as if its value were name and value.
+            response.Headers.SetCookie = cookies.Where(c => c is not null && !c.AsSpan().TrimStart(" \t=").StartsWith(reserved, StringComparison.OrdinalIgnoreCase)).ToArray();
+        return Task.CompletedTask;
+    });
 
     private async Task RunAsync(HttpContext http, TriggerRow? trigger, BookmarkRow? bookmark)
     {

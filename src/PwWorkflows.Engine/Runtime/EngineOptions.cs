@@ -30,6 +30,9 @@ public sealed class EngineOptions
     /// <summary>Serve HTTP endpoint routes without the base path as well, so that a route such as /api/v1/webhooks/stripe keeps its address. Default: false.</summary>
     public bool HttpAtRoot { get; set; }
 
+    /// <summary>How the names of the host's own cookies begin: what a workflow answers can't set those. Default: none.</summary>
+    public string? HttpReservedCookies { get; set; }
+
     /// <summary>Largest request body in bytes unless an endpoint says otherwise. Default: 1 MiB.</summary>
     public long HttpRequestSizeLimit { get; set; } = 1024 * 1024;
 

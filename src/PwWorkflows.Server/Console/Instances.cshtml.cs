@@ -49,9 +49,9 @@ internal sealed class InstancesPage(StuckInstances stuck, IWorkflowAdmin workflo
     }
 
     [NeedsRole(Roles.Operator)]
-    public async Task<IActionResult> OnPostRetryAsync(string definition, string? step, string kind, CancellationToken ct)
+    public async Task<IActionResult> OnPostRetryAsync(string definition, string? step, string? kind, CancellationToken ct)
     {
-        var told = await stuck.RetryAsync((definition, step ?? "", kind), async (id, token) => await workflows.RetryAsync(id, token).ConfigureAwait(false) != InstanceCommandResult.NotFound, ct).ConfigureAwait(false);
+        var told = await stuck.RetryAsync((definition, step ?? "", kind ?? ""), async (id, token) => await workflows.RetryAsync(id, token).ConfigureAwait(false) != InstanceCommandResult.NotFound, ct).ConfigureAwait(false);
         await AuditAsync("instances-retry", definition, new JsonObject { ["step"] = step, ["instances"] = told }, ct).ConfigureAwait(false);
         return GoTo("/instances", told == 0 ? "All of them had been told to go on already." : string.Create(CultureInfo.InvariantCulture, $"{told} instance{(told == 1 ? "" : "s")} of {definition} go{(told == 1 ? "es" : "")} on from the failed step."));
     }

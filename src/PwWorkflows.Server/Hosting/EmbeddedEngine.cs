@@ -31,6 +31,7 @@ internal static class EmbeddedEngine
             {
                 // The runbook's addresses have no base path; those drawn in the designer are reached below /workflows as well.
                 o.HttpAtRoot = true;
+                o.HttpReservedCookies = "pw-";
                 var retention = new RetentionSettings();
                 retention.Bind(new SettingsReader(configuration));
                 (o.Retention, o.FaultedRetention) = (retention.Ended, retention.Faulted);

@@ -1,6 +1,7 @@
 using System.Net.Http.Json;
 using System.Text.Json;
 using Microsoft.Playwright;
+using Npgsql;
 using PwWorkflows.EndToEnd.Tests.Infrastructure;
 using PwWorkflows.EndToEnd.Tests.MainJob;
 
@@ -114,6 +115,73 @@ public sealed class WorkPagesTests(ConsoleScene console)
         await phone.PictureAsync("definition");
         using var http = await ConsoleHttp.SignInAsync(Scene.Server.BaseUrl, "viewer", Ct);
         Assert.Equal(403, (int)(await http.SendAsync("/", $"/definitions/{id}?handler=Restore", new() { ["revision"] = "1" }, Ct)).Status);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_a_workflow_answers_can_neither_run_scripts_as_a_page_of_ours_nor_touch_our_cookies(bool answers)
+    {
+        var id = "answer-" + Guid.NewGuid().ToString("N")[..8];
+        var headers = JsonSerializer.Serialize(new Dictionary<string, string[]>
+        {
+            ["Content-Security-Policy"] = ["default-src *"],
+            ["X-Content-Type-Options"] = ["anything"],
+            ["Set-Cookie"] = ["pw-console=stolen; Path=/", "mine=1; Path=/", " PW-form=stolen", "=pw-zone=stolen"],
+        });
+        object last = answers
+            ? new { type = "Elsa.WriteLine", version = 1, id = "end", name = "WriteLine1", text = Text("done") }
+            : new { type = "Elsa.Fault", version = 1, id = "end", name = "Fault1", code = Text("X"), message = Text("no"), category = Text("c"), faultType = Text("t") };
+        await SaveAsync(new
+        {
+            definitionId = id,
+            name = "Answer",
+            toolVersion = "3.8.0.0",
+            root = new
+            {
+                type = "Elsa.Sequence",
+                version = 1,
+                id = "main",
+                name = "Sequence1",
+                activities = new object[]
+                {
+                    new { type = "Elsa.HttpEndpoint", version = 1, id = "start", name = "HttpEndpoint1", customProperties = new { canStartWorkflow = true }, path = Text(id), supportedMethods = new { typeName = "String[]", expression = new { type = "Object", value = "[\"GET\"]" } } },
+                    new
+                    {
+                        type = "Elsa.WriteHttpResponse", version = 1, id = "write", name = "WriteHttpResponse1", content = new { typeName = "Object", expression = new { type = "Literal", value = "<script>window.hacked=1</script>" } },
+                        contentType = Text("text/html"), responseHeaders = new { typeName = "HttpHeaders", expression = new { type = "Object", value = headers } },
+                    },
+                    last,
+                },
+            },
+        }, publish: true);
+        using var http = new HttpClient(new HttpClientHandler { UseCookies = false }) { BaseAddress = Scene.Server.BaseUrl };
+        using var answer = await http.GetAsync("/workflows/" + id, Ct);
+        Assert.Equal(answers ? 200 : 500, (int)answer.StatusCode);
+        Assert.Equal("sandbox", Assert.Single(answer.Headers.GetValues("Content-Security-Policy")));
+        Assert.Equal("nosniff", Assert.Single(answer.Headers.GetValues("X-Content-Type-Options")));
+        Assert.Equal(answers ? ["mine=1; Path=/"] : [], answer.Headers.TryGetValues("Set-Cookie", out var cookies) ? cookies : []);
+        if (answers) Assert.Equal("text/html", answer.Content.Headers.ContentType?.MediaType);
+    }
+
+    [Fact]
+    public async Task Those_without_a_kind_of_error_are_retried_as_a_group_too()
+    {
+        var definition = "kindless-" + Guid.NewGuid().ToString("N")[..8];
+        await using var database = NpgsqlDataSource.Create(Scene.Database!);
+        await using (var add = database.CreateCommand("INSERT INTO stuck_instances (instance_id, definition_id, activity_id, kind, message, at) VALUES ($1, $2, '', '', 'from before', now())"))
+        {
+            add.Parameters.AddWithValue(Guid.NewGuid().ToString("N"));
+            add.Parameters.AddWithValue(definition);
+            await add.ExecuteNonQueryAsync(Ct);
+        }
+
+        using var http = await ConsoleHttp.SignInAsync(Scene.Server.BaseUrl, "operator", Ct);
+        Assert.Equal(302, (int)(await http.SendAsync("/instances", "/instances?handler=Retry", new() { ["definition"] = definition, ["step"] = "", ["kind"] = "" }, Ct)).Status);
+        // The engine knows no such instance: what is asked to go on and is not there is taken off the list.
+        await using var count = database.CreateCommand("SELECT COUNT(*) FROM stuck_instances WHERE definition_id = $1");
+        count.Parameters.AddWithValue(definition);
+        Assert.Equal(0L, await count.ExecuteScalarAsync(Ct));
     }
 
     private async Task SaveAsync(object model, bool publish)

@@ -26,6 +26,9 @@ public abstract class EngineContract(ITestDatabase database) : EngineHostTest(da
         using var response = await host.Http.GetAsync(path, Ct);
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         Assert.Equal("application/json", response.Content.Headers.ContentType?.MediaType);
+        // What a workflow answers is no page of this origin.
+        Assert.Equal("sandbox", Assert.Single(response.Headers.GetValues("Content-Security-Policy")));
+        Assert.Equal("nosniff", Assert.Single(response.Headers.GetValues("X-Content-Type-Options")));
         var body = await response.Content.ReadFromJsonAsync<JsonElement>(Ct);
         Assert.Equal(greeting, body.GetProperty("greeting").GetString());
         Assert.Equal(branch, body.GetProperty("path").GetString());
