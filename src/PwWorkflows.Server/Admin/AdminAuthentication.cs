@@ -28,6 +28,9 @@ public sealed class AdminTokens(IOptions<ServerOptions> options, TimeProvider ti
     /// <summary>The claim that holds a role.</summary>
     public const string RoleClaim = "roles";
 
+    /// <summary>The claim that holds <see cref="AdminUser.Stamp"/>.</summary>
+    public const string StampClaim = "stamp";
+
     /// <summary>The key of a secret.</summary>
     internal static SymmetricSecurityKey Key(string secret) => new(Encoding.UTF8.GetBytes(secret));
 
@@ -57,6 +60,7 @@ public sealed class AdminTokens(IOptions<ServerOptions> options, TimeProvider ti
                 [JwtRegisteredClaimNames.Jti] = Guid.NewGuid().ToString("N"),
                 ["name"] = user.DisplayName,
                 ["token_use"] = use,
+                [StampClaim] = user.Stamp,
                 [RoleClaim] = user.Roles,
                 [Roles.PermissionClaim] = Roles.PermissionsOf(user.Roles),
             },
@@ -128,6 +132,7 @@ public static class AdminAuthentication
         return new ClaimsIdentity(
             [
                 new Claim(JwtRegisteredClaimNames.Sub, user.Username),
+                new Claim(AdminTokens.StampClaim, user.Stamp),
                 .. user.Roles.SelectMany(Roles.Including).Distinct(StringComparer.Ordinal).Select(static r => new Claim(AdminTokens.RoleClaim, r)),
                 .. Roles.PermissionsOf(user.Roles).Select(static p => new Claim(Roles.PermissionClaim, p)),
             ],
@@ -155,12 +160,10 @@ public static class AdminAuthentication
         {
             OnTokenValidated = static async context =>
             {
-                // The roles of now, not those of the sign-in; and a user who was deactivated is out at once.
-                var users = context.HttpContext.RequestServices.GetRequiredService<AdminUsers>();
-                var name = context.Principal?.FindFirstValue(JwtRegisteredClaimNames.Sub);
-                if (string.IsNullOrEmpty(name) || await users.FindAsync(name, context.HttpContext.RequestAborted) is not { Active: true } user)
+                // The roles of now, not those of the sign-in; and who was deactivated or has another password is out at once.
+                if (await context.HttpContext.RequestServices.GetRequiredService<AdminUsers>().OfSessionAsync(context.Principal, context.HttpContext.RequestAborted) is not { } user)
                 {
-                    context.Fail("The user is not active.");
+                    context.Fail("The user is not active, or has another password by now.");
                     return;
                 }
 

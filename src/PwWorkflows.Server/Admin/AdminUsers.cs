@@ -1,6 +1,9 @@
+using System.Data.Common;
+using System.Security.Claims;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using Microsoft.IdentityModel.JsonWebTokens;
 using PwWorkflows.Activities.Data;
 using PwWorkflows.Activities.Records;
 using PwWorkflows.Engine.Studio;
@@ -51,6 +54,9 @@ public static class Roles
 /// <param name="Active">Whether the user may sign in.</param>
 public sealed record AdminUser(string Username, string PasswordHash, string DisplayName, string Email, IReadOnlyList<string> Roles, bool Active)
 {
+    /// <summary>Stands for the password in sessions and tokens, which end with it: another password has another one. It tells nothing of the hash.</summary>
+    public string Stamp => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(PasswordHash)))[..16];
+
     /// <summary>Never shows the hash.</summary>
     public override string ToString() => Username;
 }
@@ -81,18 +87,22 @@ public sealed class AdminUsers(IPwDatabase database, TimeProvider time)
     /// <summary>Makes the first check of a password as quick as the others.</summary>
     public static void WarmUp() => _ = NobodysHash.Value;
 
+    private const string Columns = "username, password_hash, display_name, email, roles, active";
+
+    private static AdminUser Read(DbDataReader r) =>
+        new(r.GetString(0), r.GetString(1), r.GetString(2), r.GetString(3), r.GetString(4).Split([',', ' '], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries), r.GetBoolean(5));
+
     /// <summary>A user by name; <c>null</c> when there is none.</summary>
     public async Task<AdminUser?> FindAsync(string username, CancellationToken ct)
     {
         var rows = await database.QueryAsync(
-            "SELECT username, password_hash, display_name, email, roles, active FROM admin_users WHERE username = @name",
-            Parameters.Of(("name", username)),
-            static r => new AdminUser(
-                r.GetString(0), r.GetString(1), r.GetString(2), r.GetString(3),
-                r.GetString(4).Split([',', ' '], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries), r.GetBoolean(5)),
-            ct).ConfigureAwait(false);
+            $"SELECT {Columns} FROM admin_users WHERE username = @name", Parameters.Of(("name", username)), Read, ct).ConfigureAwait(false);
         return rows.Count == 0 ? null : rows[0];
     }
+
+    /// <summary>The user of a session or token, as of now; <c>null</c> when they may not sign in any more, or have had another password since.</summary>
+    public async Task<AdminUser?> OfSessionAsync(ClaimsPrincipal? session, CancellationToken ct) =>
+        session?.FindFirstValue(JwtRegisteredClaimNames.Sub) is { Length: > 0 } name && await FindAsync(name, ct).ConfigureAwait(false) is { Active: true } user && session.FindFirstValue(AdminTokens.StampClaim) == user.Stamp ? user : null;
 
     /// <summary>Adds a user.</summary>
     /// <returns>Whether it was added; <c>false</c> when the name is taken.</returns>
@@ -117,26 +127,32 @@ public sealed class AdminUsers(IPwDatabase database, TimeProvider time)
             ct).ConfigureAwait(false);
 
     /// <summary>Changes what somebody may do, together with its trace in the audit log. It holds from the next request on.</summary>
-    /// <returns>Whether there is such a user.</returns>
-    public Task<bool> SetRoleAsync(string username, string role, string by, AuditLog audit, CancellationToken ct) =>
-        ChangeAsync("roles = @value", role, username, "user-role", new JsonObject { ["role"] = role }, by, audit, ct);
+    /// <returns>Why nothing was changed; <c>null</c> when it was.</returns>
+    public Task<string?> SetRoleAsync(string username, string role, string by, AuditLog audit, CancellationToken ct) =>
+        ChangeAsync("roles = @value", role, u => u with { Roles = [role] }, username, "user-role", new JsonObject { ["role"] = role }, by, audit, ct);
 
     /// <summary>Lets somebody sign in or not, together with its trace in the audit log. Who is signed in is out with the next request.</summary>
-    /// <returns>Whether there is such a user.</returns>
-    public Task<bool> SetActiveAsync(string username, bool active, string by, AuditLog audit, CancellationToken ct) =>
-        ChangeAsync("active = @value", active, username, active ? "user-enabled" : "user-disabled", null, by, audit, ct);
+    /// <returns>Why nothing was changed; <c>null</c> when it was.</returns>
+    public Task<string?> SetActiveAsync(string username, bool active, string by, AuditLog audit, CancellationToken ct) =>
+        ChangeAsync("active = @value", active, u => u with { Active = active }, username, active ? "user-enabled" : "user-disabled", null, by, audit, ct);
 
     /// <summary>Gives somebody another password, together with its trace in the audit log.</summary>
-    /// <returns>Whether there is such a user.</returns>
-    public Task<bool> SetPasswordAsync(string username, string password, string by, AuditLog audit, CancellationToken ct) =>
-        ChangeAsync("password_hash = @value", Hash(password), username, "user-password", null, by, audit, ct);
+    /// <returns>Why nothing was changed; <c>null</c> when it was.</returns>
+    public Task<string?> SetPasswordAsync(string username, string password, string by, AuditLog audit, CancellationToken ct) =>
+        ChangeAsync("password_hash = @value", Hash(password), static u => u, username, "user-password", null, by, audit, ct);
 
-    private Task<bool> ChangeAsync(string what, object value, string username, string action, JsonObject? detail, string by, AuditLog audit, CancellationToken ct) =>
+    private Task<string?> ChangeAsync(string what, object value, Func<AdminUser, AdminUser> change, string username, string action, JsonObject? detail, string by, AuditLog audit, CancellationToken ct) =>
         database.WriteAsync(async (connection, transaction, token) =>
         {
-            if (await connection.ExecuteAsync(transaction, $"UPDATE admin_users SET {what} WHERE username = @name", Parameters.Of(("value", value), ("name", username)), token).ConfigureAwait(false) == 0) return false;
+            // Of two changes at once the second sees the first: SQLite has one writer, on PostgreSQL the rows are locked.
+            var users = await connection.QueryAsync(transaction, $"SELECT {Columns} FROM admin_users ORDER BY username{(database.IsPostgres ? " FOR UPDATE" : "")}", Parameters.None, Read, token).ConfigureAwait(false);
+            if (!users.Exists(u => u.Username == username)) return $"There is no user {username}.";
+            if (users.Exists(IsAdmin) && !users.Exists(u => IsAdmin(u.Username == username ? change(u) : u))) return "Nothing was changed: without this account nobody would be an administrator who may sign in.";
+            await connection.ExecuteAsync(transaction, $"UPDATE admin_users SET {what} WHERE username = @name", Parameters.Of(("value", value), ("name", username)), token).ConfigureAwait(false);
             await audit.AppendAsync(connection, transaction, by, action, username, (JsonObject?)detail?.DeepClone(), token).ConfigureAwait(false);
-            return true;
+            return null;
+
+            static bool IsAdmin(AdminUser user) => user.Active && user.Roles.Contains(Roles.Admin);
         }, ct);
 
     /// <summary>What is wrong with a new password; <c>null</c> when nothing is.</summary>

@@ -4,7 +4,6 @@ using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authentication.Cookies;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.WebEncoders;
-using Microsoft.IdentityModel.JsonWebTokens;
 using PwWorkflows.Server.Admin;
 using PwWorkflows.Server.Hosting;
 
@@ -85,9 +84,8 @@ internal static class ConsoleSetup
         {
             OnValidatePrincipal = static async context =>
             {
-                // The roles of now, not those of the sign-in; and a user who was deactivated is out at once.
-                var name = context.Principal?.FindFirstValue(JwtRegisteredClaimNames.Sub);
-                if (name is null || await context.HttpContext.RequestServices.GetRequiredService<AdminUsers>().FindAsync(name, context.HttpContext.RequestAborted) is not { Active: true } user)
+                // The roles of now, not those of the sign-in; and who was deactivated or has another password is out at once.
+                if (await context.HttpContext.RequestServices.GetRequiredService<AdminUsers>().OfSessionAsync(context.Principal, context.HttpContext.RequestAborted) is not { } user)
                 {
                     context.RejectPrincipal();
                     return;

@@ -47,22 +47,22 @@ internal sealed class SettingsPage(AdminUsers users, AuditLog audit, IOptions<Se
     {
         CheckRole(role ?? "");
         CheckOther(username, "role");
-        if (Wrong.Count == 0 && !await users.SetRoleAsync(username, role!, HttpContext.UserName(), audit, ct).ConfigureAwait(false)) Wrong.Add($"There is no user {username}.");
+        if (Wrong.Count == 0 && await users.SetRoleAsync(username, role!, HttpContext.UserName(), audit, ct).ConfigureAwait(false) is { } why) Wrong.Add(why);
         return Wrong.Count > 0 ? await AgainAsync(ct).ConfigureAwait(false) : GoTo("/settings", $"{username} is {role} now.");
     }
 
     public async Task<IActionResult> OnPostActiveAsync(string username, bool active, CancellationToken ct)
     {
         CheckOther(username, "account");
-        if (Wrong.Count == 0 && !await users.SetActiveAsync(username, active, HttpContext.UserName(), audit, ct).ConfigureAwait(false)) Wrong.Add($"There is no user {username}.");
+        if (Wrong.Count == 0 && await users.SetActiveAsync(username, active, HttpContext.UserName(), audit, ct).ConfigureAwait(false) is { } why) Wrong.Add(why);
         return Wrong.Count > 0 ? await AgainAsync(ct).ConfigureAwait(false) : GoTo("/settings", active ? $"{username} may sign in again." : $"{username} can't sign in any more.");
     }
 
     public async Task<IActionResult> OnPostPasswordAsync(string username, string? password, CancellationToken ct)
     {
         CheckPassword(username, password ?? "");
-        if (Wrong.Count == 0 && !await users.SetPasswordAsync(username, password!, HttpContext.UserName(), audit, ct).ConfigureAwait(false)) Wrong.Add($"There is no user {username}.");
-        return Wrong.Count > 0 ? await AgainAsync(ct).ConfigureAwait(false) : GoTo("/settings", $"{username} has a new password.");
+        if (Wrong.Count == 0 && await users.SetPasswordAsync(username, password!, HttpContext.UserName(), audit, ct).ConfigureAwait(false) is { } why) Wrong.Add(why);
+        return Wrong.Count > 0 ? await AgainAsync(ct).ConfigureAwait(false) : GoTo("/settings", $"{username} has a new password. Whoever was signed in with the old one is out.");
     }
 
     private void CheckRole(string role)
@@ -76,7 +76,7 @@ internal sealed class SettingsPage(AdminUsers users, AuditLog audit, IOptions<Se
         else if (options.Value.Platform.IsProduction && AdminUsers.IsPublished(username, password)) Wrong.Add("Password: expected one that is not published.");
     }
 
-    // Whoever is here stays an administrator: so there is always one.
+    // Whoever is here stays an administrator, unless another one changes that at the same moment: the change itself looks once more that one is left.
     private void CheckOther(string username, string what)
     {
         if (username == HttpContext.UserName()) Wrong.Add($"Your own {what} is changed by another administrator.");

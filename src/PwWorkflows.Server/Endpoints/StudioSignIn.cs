@@ -1,8 +1,6 @@
-using System.Security.Claims;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Authentication;
-using Microsoft.IdentityModel.JsonWebTokens;
 using PwWorkflows.Server.Admin;
 using PwWorkflows.Server.Http;
 using PwWorkflows.Server.Pages;
@@ -40,12 +38,11 @@ internal static class StudioSignIn
 
     /// <summary>Tokens for Studio's pages, from the sign-in of the console's.</summary>
     private static async Task<IResult> FromConsoleAsync(HttpContext http, AdminUsers users, AdminTokens tokens, CancellationToken ct) =>
-        (await http.AuthenticateAsync(ConsoleSetup.Scheme).ConfigureAwait(false)).Principal?.FindFirstValue(JwtRegisteredClaimNames.Sub) is { } name
-            ? Answer(http, await users.FindAsync(name, ct).ConfigureAwait(false), tokens) : Answer(http, null, tokens);
+        Answer(http, await users.OfSessionAsync((await http.AuthenticateAsync(ConsoleSetup.Scheme).ConfigureAwait(false)).Principal, ct).ConfigureAwait(false), tokens);
 
-    // The scheme let in only a refresh token of a user who is still active.
+    // The scheme let in only a refresh token; asked once more, or a password that is changed right now would come with fresh tokens for the old session.
     private static async Task<IResult> RefreshAsync(HttpContext http, AdminUsers users, AdminTokens tokens, CancellationToken ct) =>
-        Answer(http, await users.FindAsync(http.UserName(), ct).ConfigureAwait(false), tokens);
+        Answer(http, await users.OfSessionAsync(http.User, ct).ConfigureAwait(false), tokens);
 
     private static IResult Answer(HttpContext http, AdminUser? user, AdminTokens tokens)
     {

@@ -5,6 +5,7 @@ using Microsoft.Extensions.DependencyInjection;
 using PwWorkflows.Activities.Approvals;
 using PwWorkflows.Activities.Records;
 using PwWorkflows.EndToEnd.Tests.Infrastructure;
+using PwWorkflows.Server.Admin;
 
 namespace PwWorkflows.EndToEnd.Tests.Approvals;
 
@@ -107,6 +108,38 @@ public abstract class ApprovalApiTests(ApprovalServer server)
         Assert.Equal(HttpStatusCode.BadRequest, (await server.DecideAsync(approval.Id, "admin", new { decision = "reject" })).Status);
         Assert.Equal(HttpStatusCode.NotFound, (await server.DecideAsync("AP-0000000000", "admin", new { decision = "approve" })).Status);
         Assert.Equal(ApprovalStatuses.Waiting, (await server.Store.FindAsync(approval.Id, Ct))!.Status);
+    }
+
+    [Fact]
+    public async Task Two_administrators_who_take_the_role_from_each_other_at_once_leave_one()
+    {
+        var (users, audit) = (server.Services.GetRequiredService<AdminUsers>(), server.Services.GetRequiredService<AuditLog>());
+        await server.TokenOfAsync("ada");
+        try
+        {
+            for (var round = 0; round < 10; round++)
+            {
+                await RestoreAsync();
+                var answers = await Task.WhenAll(
+                    Task.Run(() => round % 2 == 0 ? users.SetRoleAsync("ada", Roles.Viewer, "admin", audit, Ct) : users.SetActiveAsync("ada", false, "admin", audit, Ct), Ct),
+                    Task.Run(() => users.SetRoleAsync("admin", Roles.Operator, "ada", audit, Ct), Ct));
+                Assert.Equal(1, await server.CountAsync("SELECT COUNT(*) FROM admin_users WHERE roles = 'admin' AND active = @yes", ("yes", true)));
+                Assert.Equal("Nothing was changed: without this account nobody would be an administrator who may sign in.", Assert.Single(answers, static a => a is not null));
+            }
+
+            await RestoreAsync();
+            Assert.Null(await users.SetActiveAsync("ada", false, "admin", audit, Ct));
+            Assert.NotNull(await users.SetActiveAsync("admin", false, "ada", audit, Ct));
+            Assert.Null(await users.SetRoleAsync("operator", Roles.Viewer, "admin", audit, Ct));
+            Assert.Equal("There is no user nobody.", await users.SetRoleAsync("nobody", Roles.Viewer, "admin", audit, Ct));
+        }
+        finally
+        {
+            await RestoreAsync();
+            await server.ExecuteAsync("UPDATE admin_users SET roles = 'operator' WHERE username = 'operator'");
+        }
+
+        Task RestoreAsync() => server.ExecuteAsync("UPDATE admin_users SET roles = 'admin', active = @yes WHERE username IN ('admin', 'ada')", ("yes", true));
     }
 
     [Fact]

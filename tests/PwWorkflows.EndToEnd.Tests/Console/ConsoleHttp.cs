@@ -12,10 +12,10 @@ public sealed partial class ConsoleHttp : IDisposable
 
     private ConsoleHttp(Uri server) => _http = new HttpClient(new HttpClientHandler { AllowAutoRedirect = false }) { BaseAddress = server, DefaultRequestHeaders = { { "Accept", "text/html" } } };
 
-    public static async Task<ConsoleHttp> SignInAsync(Uri server, string user, CancellationToken ct)
+    public static async Task<ConsoleHttp> SignInAsync(Uri server, string user, CancellationToken ct, string? password = null)
     {
         var http = new ConsoleHttp(server);
-        Assert.Equal(HttpStatusCode.Redirect, (await http.SendAsync("/sign-in", "/sign-in", new() { ["username"] = user, ["password"] = user }, ct)).Status);
+        Assert.Equal(HttpStatusCode.Redirect, (await http.SendAsync("/sign-in", "/sign-in", new() { ["username"] = user, ["password"] = password ?? user }, ct)).Status);
         return http;
     }
 

@@ -1,4 +1,7 @@
+using System.Net.Http.Json;
+using System.Text.Json;
 using Microsoft.Playwright;
+using PwWorkflows.EndToEnd.Tests.Infrastructure;
 using PwWorkflows.EndToEnd.Tests.MainJob;
 
 namespace PwWorkflows.EndToEnd.Tests.Pages;
@@ -91,6 +94,44 @@ public sealed class HousePagesTests(ConsoleScene console)
             await form.Locator("input[name=email]").FillAsync(name + "@performancewest.net");
             await form.Locator("input[name=password]").FillAsync(password);
             await form.GetByRole(AriaRole.Button, new() { Name = "Add" }).ClickAsync();
+        }
+    }
+
+    [Fact]
+    public async Task A_new_password_ends_every_session_of_its_user_and_of_nobody_else()
+    {
+        const string other = "another long password";
+        var name = "person-" + Guid.NewGuid().ToString("N")[..8];
+        using var admin = await ConsoleHttp.SignInAsync(Scene.Server.BaseUrl, "admin", Ct);
+        Assert.Equal(302, (int)(await admin.SendAsync("/settings", "/settings?handler=Add", new() { ["username"] = name, ["email"] = name + "@performancewest.net", ["role"] = "viewer", ["password"] = Password }, Ct)).Status);
+        using var pages = await ConsoleHttp.SignInAsync(Scene.Server.BaseUrl, name, Ct, Password);
+        await pages.PageAsync("/orders", Ct);
+        var token = await Api.TokenAsync(Scene.Server.Http, name, Password, Ct);
+        string refresh;
+        using (var login = await Scene.Server.Http.PostAsJsonAsync("/elsa/api/identity/login", new { username = name, password = Password }, Ct))
+            refresh = Scene.Text(await login.Content.ReadFromJsonAsync<JsonElement>(Ct), "refreshToken")!;
+        Assert.Equal("200 200 200", await DoorsAsync());
+
+        Assert.Equal(302, (int)(await admin.SendAsync("/settings", "/settings?handler=Password", new() { ["username"] = name, ["password"] = other }, Ct)).Status);
+        Assert.Equal("401 401 401", await DoorsAsync());
+        await pages.PageAsync("/orders", Ct, System.Net.HttpStatusCode.Redirect);
+        await admin.PageAsync("/settings", Ct);
+        using var anew = await ConsoleHttp.SignInAsync(Scene.Server.BaseUrl, name, Ct, other);
+        await anew.PageAsync("/orders", Ct);
+        token = await Api.TokenAsync(Scene.Server.Http, name, other, Ct);
+        Assert.Equal("200 200 401", await DoorsAsync());
+
+        async Task<string> DoorsAsync()
+        {
+            var all = new List<int>();
+            foreach (var (method, path, with) in ((HttpMethod, string, string)[])[(HttpMethod.Get, "/api/v1/admin/orders", token), (HttpMethod.Get, "/elsa/api/features/installed", token), (HttpMethod.Post, "/elsa/api/identity/refresh-token", refresh)])
+            {
+                using var request = new HttpRequestMessage(method, path) { Headers = { Authorization = new("Bearer", with) } };
+                using var answer = await Scene.Server.Http.SendAsync(request, Ct);
+                all.Add((int)answer.StatusCode);
+            }
+
+            return string.Join(' ', all);
         }
     }
 

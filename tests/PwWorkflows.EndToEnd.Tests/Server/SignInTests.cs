@@ -112,12 +112,12 @@ public sealed class SignInTests(RunningServer running, PostgresFixture postgres)
         Assert.Equal(TimeSpan.Zero, throttle.Wait("operator", "9.9.9.9"));
     }
 
-    private static string Token(string secret, DateTime? expires = null, string issuer = AdminTokens.Issuer, string audience = AdminTokens.Audience, string subject = "admin", DateTime? notBefore = null) =>
+    private static string Token(string secret, DateTime? expires = null, string issuer = AdminTokens.Issuer, string audience = AdminTokens.Audience, string subject = "admin", DateTime? notBefore = null, string? stamp = null) =>
         new JsonWebTokenHandler { SetDefaultTimesOnTokenCreation = false }.CreateToken(new SecurityTokenDescriptor
         {
             Issuer = issuer,
             Audience = audience,
-            Claims = new Dictionary<string, object> { ["sub"] = subject, ["roles"] = new[] { "admin" } },
+            Claims = new Dictionary<string, object> { ["sub"] = subject, ["roles"] = new[] { "admin" }, [AdminTokens.StampClaim] = stamp ?? AdminUsers.Published[0].Stamp },
             NotBefore = notBefore,
             Expires = expires,
             SigningCredentials = new SigningCredentials(new SymmetricSecurityKey(Encoding.UTF8.GetBytes(secret)), SecurityAlgorithms.HmacSha256),
@@ -127,7 +127,7 @@ public sealed class SignInTests(RunningServer running, PostgresFixture postgres)
         Base64UrlEncoder.Encode("""{"alg":"none","typ":"JWT"}""") + "."
         + Base64UrlEncoder.Encode($$"""{"sub":"admin","roles":["admin"],"iss":"{{AdminTokens.Issuer}}","aud":"{{AdminTokens.Audience}}","exp":{{DateTimeOffset.UtcNow.AddHours(1).ToUnixTimeSeconds()}}}""") + ".";
 
-    public static TheoryData<string> BadTokens => ["none", "garbage", "alg-none", "expired", "no-expiry", "other-key", "other-audience", "other-issuer", "not-yet", "cut", "unknown-user"];
+    public static TheoryData<string> BadTokens => ["none", "garbage", "alg-none", "expired", "no-expiry", "other-key", "other-audience", "other-issuer", "not-yet", "cut", "other-password", "unknown-user"];
 
     [Theory]
     [MemberData(nameof(BadTokens))]
@@ -147,6 +147,7 @@ public sealed class SignInTests(RunningServer running, PostgresFixture postgres)
             "other-issuer" => Token(secret, later, issuer: "somebody"),
             "not-yet" => Token(secret, later, notBefore: DateTime.UtcNow.AddMinutes(30)),
             "cut" => Token(secret, later)[..^3],
+            "other-password" => Token(secret, later, stamp: AdminUsers.Published[1].Stamp),
             _ => Token(secret, later, subject: "nobody"),
         };
         foreach (var (method, path) in AdminDoors)
