@@ -28,11 +28,13 @@
 
   const take = pair => { refresh = pair.refreshToken ?? refresh; return access = pair.accessToken; };
 
-  // Whoever is signed in on the console's pages is signed in here; asking keeps that sign-in alive. When it has ended, an open page goes on by its own token.
+  // Whoever is signed in on the console's pages is signed in here; asking keeps that sign-in alive. When it has ended, so has this page's; its own token only helps while the console can't be asked.
   async function renew() {
-    const session = await fetch('/studio/host/session', { method: 'POST' });
-    const pair = session.ok ? await session.json() : {};
-    if (pair.isAuthenticated) return take(pair);
+    const session = await fetch('/studio/host/session', { method: 'POST' }).catch(problem => { if (!refresh) throw problem; });
+    if (session?.ok) {
+      const pair = await session.json();
+      return pair.isAuthenticated ? take(pair) : access = refresh = null;
+    }
     if (!refresh) return null;
     const answer = await fetch(api + '/identity/refresh-token', { method: 'POST', headers: { Authorization: 'Bearer ' + refresh } });
     return answer.ok ? take(await answer.json()) : null;

@@ -134,6 +134,23 @@ public sealed class StudioPagesTests(RunningServer running)
         await page.Locator("#pw-user").GetByText("operator").WaitForAsync(new() { State = WaitForSelectorState.Attached });
         // The unknown workflow apart.
         Assert.DoesNotContain(browser.Complaints, c => !c.Contains("404", StringComparison.Ordinal));
+
+        // An open tab renews its token by the clock: over its own token while the console can't be asked, and no more once the sign-in has ended elsewhere.
+        await page.AddInitScriptAsync("const real = window.setTimeout; window.setTimeout = (call, wait, ...more) => { if (wait > 3600000) { window.due = call; return 0; } return real(call, wait, ...more); };");
+        await page.GotoAsync("/studio/host/instances");
+        await page.GetByText("Workflow Instances").First.WaitForAsync();
+        var first = await page.EvaluateAsync<string>("() => window.pwStudio.token()");
+        await page.RouteAsync("**/studio/host/session", route => route.AbortAsync());
+        await page.EvaluateAsync("() => window.due()");
+        Assert.NotEqual(first, await page.EvaluateAsync<string>("() => window.pwStudio.token()"));
+        Assert.Equal(0, await page.GetByText("Your sign-in has ended.").CountAsync());
+        await page.UnrouteAsync("**/studio/host/session");
+        await page.EvaluateAsync("() => window.due()");
+        Assert.Equal(0, await page.GetByText("Your sign-in has ended.").CountAsync());
+        await page.Context.APIRequest.DeleteAsync("/studio/host/session");
+        await page.EvaluateAsync("() => window.due()");
+        await page.GetByText("Your sign-in has ended.").WaitForAsync();
+        Assert.Null(await page.EvaluateAsync<string?>("() => window.pwStudio.token()"));
     }
 
     [Fact]
