@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Mvc;
 using PwWorkflows.Server.Admin;
@@ -9,7 +10,7 @@ using PwWorkflows.Server.Admin;
 namespace PwWorkflows.Server.Pages;
 
 /// <summary><c>/webhooks/1</c>: what came, and what became of it.</summary>
-internal sealed class WebhookPage(WebhookReplay inbox, IServer server) : ConsolePage
+internal sealed partial class WebhookPage(WebhookReplay inbox, IServer server) : ConsolePage
 {
     private const string Masked = "••••••";
     private static readonly string[] Secret = ["secret", "signature", "token", "authorization", "cookie", "password", "api-key", "api_key"];
@@ -58,12 +59,70 @@ internal sealed class WebhookPage(WebhookReplay inbox, IServer server) : Console
             Mask(json);
             return Show.Json(json?.ToJsonString() ?? "null");
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or ArgumentException or InvalidOperationException)
         {
-            // Whatever a stranger sent: shown as text, its control characters taken out.
-            return string.Concat(Encoding.UTF8.GetString(body).Where(static c => !char.IsControl(c) || c is '\n' or '\t'));
+            // Whatever a stranger sent, such as a name that stands twice or half a character: shown as text, its control characters taken out.
+            return MaskText(string.Concat(Encoding.UTF8.GetString(body).Where(static c => !char.IsControl(c) || c is '\n' or '\t')));
         }
     }
+
+    /// <summary>Masks what stands behind names of secrets in text that is no good JSON. Every quote may begin a name, so that a stray one hides none.</summary>
+    private static string MaskText(string text)
+    {
+        var shown = new StringBuilder(text.Length);
+        for (var at = 0; at < text.Length;)
+        {
+            var next = at + 1;
+            if (text[at] == '"')
+            {
+                var end = EndOfString(text, at);
+                var colon = PastBlanks(text, end);
+                if (colon == text.Length || text[colon] != ':')
+                {
+                    // No name. Its last quote may be the first of the next.
+                    next = Math.Max(next, end - 1);
+                }
+                else
+                {
+                    next = end;
+                    var value = PastBlanks(text, colon + 1);
+                    var name = UnicodeEscape().Replace(text[at..end], static m => ((char)int.Parse(m.ValueSpan[2..], NumberStyles.HexNumber, CultureInfo.InvariantCulture)).ToString());
+                    if (value < text.Length && text[value] is not ('{' or '[') && IsSecret(name))
+                    {
+                        shown.Append(text, at, value - at).Append('"').Append(Masked).Append('"');
+                        at = text[value] == '"' ? EndOfString(text, value) : text.AsSpan(value).IndexOfAny(",}]\n") is >= 0 and var length ? value + length : text.Length;
+                        continue;
+                    }
+                }
+            }
+
+            shown.Append(text, at, next - at);
+            at = next;
+        }
+
+        return shown.ToString();
+    }
+
+    private static int PastBlanks(string text, int at)
+    {
+        while (at < text.Length && char.IsWhiteSpace(text[at])) at++;
+        return at;
+    }
+
+    /// <summary>Where the string that begins with the quote at a place has ended; the text's end when it has no other quote.</summary>
+    private static int EndOfString(string text, int at)
+    {
+        for (at++; at < text.Length; at++)
+        {
+            if (text[at] == '"') return at + 1;
+            if (text[at] == '\\') at++;
+        }
+
+        return text.Length;
+    }
+
+    [GeneratedRegex(@"\\u[0-9A-Fa-f]{4}")]
+    private static partial Regex UnicodeEscape();
 
     private static void Mask(JsonNode? node)
     {

@@ -140,6 +140,24 @@ public sealed class OrderPagesTests(ConsoleScene console)
         await phone.PictureAsync("webhooks");
     }
 
+    [Theory]
+    [InlineData("""{"shown":1,"shown":2,"client_secret":"hush","deep":{"api\u005fkey": "hush \" hush","signature" : hush, "pin_token":12345}}""")]
+    [InlineData("""{"shown":"\ud800","password":"hush"}""")]
+    [InlineData("""{"shown":1,"\ud800":1,"\ud800token":"hush","Authorization":"hush"}""")]
+    [InlineData("""{"shown":1,"\u0070assword":"hush""")]
+    public async Task A_body_that_is_no_good_json_is_shown_as_text_without_its_secrets(string body)
+    {
+        await using var database = NpgsqlDataSource.Create(Scene.Database!);
+        await using var add = database.CreateCommand("INSERT INTO webhook_inbox (provider, received_at, status, headers, body) VALUES ('stripe', now(), 'rejected', '{}', $1) RETURNING id");
+        add.Parameters.AddWithValue(System.Text.Encoding.UTF8.GetBytes(body));
+        using var http = await ConsoleHttp.SignInAsync(Scene.Server.BaseUrl, "viewer", Ct);
+        var text = (await http.PageAsync($"/webhooks/{(long)(await add.ExecuteScalarAsync(Ct))!}", Ct)).QuerySelector("pre")!.TextContent;
+        Assert.Contains("shown", text, StringComparison.Ordinal);
+        Assert.Contains("••••••", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("hush", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("12345", text, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task The_evidence_of_a_filing_is_shown_and_a_changed_byte_is_found()
     {
