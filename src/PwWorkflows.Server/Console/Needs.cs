@@ -94,7 +94,16 @@ internal sealed class ToDoNeeds(IPwDatabase database) : INeeds
 {
     public string Title => "ToDos";
     public string Section => "";
-    public string? All => null;
+    public string? All => "/todos?status=open";
+
+    /// <summary>The page of what a ToDo is about; the ToDo's own row when that has none.</summary>
+    public static string Href(long id, string about, string marker) => about switch
+    {
+        _ when marker.StartsWith("schedule-", StringComparison.Ordinal) => "/schedules/" + Uri.EscapeDataString(about),
+        _ when about.StartsWith("AP-", StringComparison.Ordinal) => "/approvals/" + Uri.EscapeDataString(about),
+        _ when about.StartsWith("CO-", StringComparison.Ordinal) || about.StartsWith("CG-", StringComparison.Ordinal) => OrdersPage.Url(about),
+        _ => "/todos?id=" + id.ToString(CultureInfo.InvariantCulture),
+    };
 
     public async Task<NeedsOfSection> ReadAsync(CancellationToken ct)
     {
@@ -102,8 +111,8 @@ internal sealed class ToDoNeeds(IPwDatabase database) : INeeds
         const string Open = "FROM admin_todos WHERE status = 'open' AND marker NOT LIKE 'workflow-stopped:%'";
         var count = await database.QueryAsync($"SELECT COUNT(*) {Open}", Parameters.None, static r => r.GetInt64(0), ct).ConfigureAwait(false);
         var first = await database.QueryAsync(
-            $"SELECT order_number, marker, instructions, created_at {Open} ORDER BY id DESC LIMIT @take", Parameters.Of(("take", (long)INeeds.Shown)),
-            static r => new Need($"{r.GetString(0)}: {r.GetString(1).Replace('-', ' ')}", r.GetString(2), (r.GetString(1).StartsWith("schedule-", StringComparison.Ordinal) ? "/schedules/" : "/orders/") + Uri.EscapeDataString(r.GetString(0)), r.Time(3), Tone.Warn), ct).ConfigureAwait(false);
+            $"SELECT id, order_number, marker, instructions, created_at {Open} ORDER BY id DESC LIMIT @take", Parameters.Of(("take", (long)INeeds.Shown)),
+            static r => new Need($"{r.GetString(1)}: {r.GetString(2).Replace('-', ' ')}", r.GetString(3), Href(r.GetInt64(0), r.GetString(1), r.GetString(2)), r.Time(4), Tone.Warn), ct).ConfigureAwait(false);
         return new(count[0], first);
     }
 }

@@ -1,6 +1,7 @@
 using System.Net.Http.Json;
 using System.Text.Json;
 using Microsoft.Playwright;
+using Npgsql;
 using PwWorkflows.EndToEnd.Tests.Infrastructure;
 using PwWorkflows.EndToEnd.Tests.MainJob;
 
@@ -132,6 +133,46 @@ public sealed class HousePagesTests(ConsoleScene console)
             }
 
             return string.Join(' ', all);
+        }
+    }
+
+    [Fact]
+    public async Task All_open_todos_are_listed_and_each_leads_to_what_it_is_about()
+    {
+        var marker = "look-" + Guid.NewGuid().ToString("N")[..8];
+        string[] about = ["AP-" + marker, "CO-" + marker, "CG-" + marker, "job " + marker, .. Enumerable.Range(0, 8).Select(i => $"job-{i}-{marker}")];
+        await using var database = NpgsqlDataSource.Create(Scene.Database!);
+        var ids = new List<long>();
+        foreach (var subject in about)
+        {
+            await using var add = database.CreateCommand("INSERT INTO admin_todos (order_number, service_slug, marker, instructions, status, created_at) VALUES ($1, 'job', $2, 'Look at it.', 'open', now()) RETURNING id");
+            add.Parameters.AddWithValue(subject);
+            add.Parameters.AddWithValue(marker);
+            ids.Add((long)(await add.ExecuteScalarAsync(Ct))!);
+        }
+
+        try
+        {
+            using var http = await ConsoleHttp.SignInAsync(Scene.Server.BaseUrl, "viewer", Ct);
+            var links = new[] { "/approvals/" + about[0], "/orders/" + about[1], "/orders/" + about[2] }.Concat(ids[3..].Select(id => "/todos?id=" + id)).ToList();
+            var page = await http.PageAsync("/todos?status=open", Ct);
+            Assert.Equal(about.Reverse(), ConsoleHttp.Column(page, "About").Take(about.Length));
+            Assert.Equal(links.AsEnumerable().Reverse(), page.QuerySelectorAll("td[data-label=About] a").Take(about.Length).Select(a => a.GetAttribute("href")));
+            Assert.Equal([about[3]], ConsoleHttp.Column(await http.PageAsync(links[3], Ct), "About"));
+            Assert.Empty(ConsoleHttp.Column(await http.PageAsync("/todos?id=nothing", Ct), "About"));
+            await Eventually.TrueAsync(async () =>
+            {
+                var needs = (await http.PageAsync("/", Ct)).QuerySelector(".needs")!;
+                return needs.QuerySelector($"a[href='{links[^1]}']") is not null && needs.QuerySelector("a[href='/todos?status=open']") is not null;
+            }, "the overview leads to all of them", Ct);
+            await using var tab = await console.OpenAsync("viewer", "/todos");
+            await tab.PictureAsync("todos");
+        }
+        finally
+        {
+            await using var close = database.CreateCommand("UPDATE admin_todos SET status = 'closed', closed_at = now() WHERE marker = $1");
+            close.Parameters.AddWithValue(marker);
+            await close.ExecuteNonQueryAsync(Ct);
         }
     }
 
