@@ -115,9 +115,10 @@ public sealed record Approval(string Id, string InstanceId, string ActivityInsta
     public string Amount() => AmountCents is { } cents ? string.Create(CultureInfo.InvariantCulture, $"{cents / 100m:#,##0.00} {Currency}") : "";
 
     /// <summary>How it stands, as one sentence that names who decided and when.</summary>
-    public string Standing()
+    /// <param name="notes">Whether what people noted is told too.</param>
+    public string Standing(bool notes = true)
     {
-        static string By(ApprovalDecision d) => $"{d.DisplayName} on {ApprovalPolicy.Time(d.At)}{(d.Note.Length == 0 ? "" : $" (“{d.Note}”)")}";
+        string By(ApprovalDecision d) => $"{d.DisplayName} on {ApprovalPolicy.Time(d.At)}{(d.Note.Length == 0 || !notes ? "" : $" (“{d.Note}”)")}";
         return Status switch
         {
             ApprovalStatuses.Approved => $"Approved by {string.Join(" and ", Decisions.Select(By))}.",

@@ -41,13 +41,15 @@ internal sealed record ApprovalWord(bool Approve, string Note, string? Wrong)
     }
 
     /// <summary>What is said after a decision.</summary>
-    public static string Say(DecideResult result) => result switch
+    /// <param name="result">How it went.</param>
+    /// <param name="notes">Whether what people noted is told too.</param>
+    public static string Say(DecideResult result, bool notes = true) => result switch
     {
         DecideResult.Taken { Approval.Status: ApprovalStatuses.Waiting } => "Your approval is recorded. A second person must approve as well.",
         DecideResult.Taken { Approval.Status: ApprovalStatuses.Approved } => "Approved. The workflow goes on.",
         DecideResult.Taken => "Rejected. The workflow goes on.",
-        DecideResult.Repeated { Approval: var before } => "You had said so already; nothing was changed. " + before.Standing(),
-        DecideResult.TooLate late => "Too late, nothing was changed. " + late.Approval.Standing(),
+        DecideResult.Repeated { Approval: var before } => "You had said so already; nothing was changed. " + before.Standing(notes),
+        DecideResult.TooLate late => "Too late, nothing was changed. " + late.Approval.Standing(notes),
         DecideResult.Refused refused => "Nothing was changed. " + string.Join(' ', refused.Why.Select(static c => c.Text)),
         _ => "There is no such request.",
     };

@@ -59,9 +59,9 @@ internal sealed class ApprovalsPage(ApprovalStore store, IPwDatabase database) :
         [
             new("status", "State", "a.status = @status", TableFilter.Words([.. ApprovalStatuses.All])),
             new("order", "Order", "a.order_number = @order"),
-            new("title", "Title holds", "lower(a.title) LIKE @title ESCAPE '\\'")
+            new("title", "Title holds", "lower(a.title) LIKE lower(@title) ESCAPE '\\'")
             {
-                Parse = static text => $"%{text.ToLowerInvariant().Replace("\\", "\\\\", StringComparison.Ordinal).Replace("%", "\\%", StringComparison.Ordinal).Replace("_", "\\_", StringComparison.Ordinal)}%",
+                Parse = static text => $"%{text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("%", "\\%", StringComparison.Ordinal).Replace("_", "\\_", StringComparison.Ordinal)}%",
             },
         ],
         Empty = new("Nothing was asked yet.", "A workflow asks with the step Request Approval; what it asks shows up here."),
