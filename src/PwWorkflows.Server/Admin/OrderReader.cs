@@ -7,7 +7,7 @@ namespace PwWorkflows.Server.Admin;
 
 /// <summary>An order as it is listed.</summary>
 public sealed record OrderLine(
-    string OrderNumber, string ServiceSlug, string Status, string FulfillmentStatus, string? SalesOrder, string CustomerName, long AmountCents, string? HoldReason, DateTimeOffset CreatedAt);
+    string OrderNumber, string ServiceSlug, string Status, string FulfillmentStatus, string? SalesOrder, string CustomerName, long AmountCents, string Currency, string? HoldReason, DateTimeOffset CreatedAt);
 
 /// <summary>What is known of an order's filing.</summary>
 /// <param name="ConfirmationNumber">The authority's number.</param>
@@ -33,12 +33,12 @@ public sealed class OrderReader(IPwDatabase database, IOrders orders, IWorkflowA
     public async Task<IReadOnlyList<OrderLine>> ListAsync(string? fulfillmentStatus, int skip, int take, CancellationToken ct) =>
         await database.QueryAsync(
             """
-            SELECT order_number, service_slug, payment_status, fulfillment_status, erpnext_sales_order, customer_name, amount_cents, hold_reason, created_at FROM compliance_orders
+            SELECT order_number, service_slug, payment_status, fulfillment_status, erpnext_sales_order, customer_name, amount_cents, currency, hold_reason, created_at FROM compliance_orders
             WHERE (@status = '' OR fulfillment_status = @status) ORDER BY created_at DESC, order_number LIMIT @take OFFSET @skip
             """,
             Parameters.Of(("status", fulfillmentStatus ?? ""), ("take", (long)take), ("skip", (long)skip)),
             static r => new OrderLine(
-                r.GetString(0), r.GetString(1), r.GetString(2), r.GetString(3), r.Text(4), r.GetString(5), r.GetInt64(6), r.Text(7), r.Time(8)),
+                r.GetString(0), r.GetString(1), r.GetString(2), r.GetString(3), r.Text(4), r.GetString(5), r.GetInt64(6), r.GetString(7), r.Text(8), r.Time(9)),
             ct).ConfigureAwait(false);
 
     /// <summary>An order; <c>null</c> when there is none.</summary>

@@ -20,7 +20,7 @@ internal static class OrderCommands
             var orders = await services.GetRequiredService<OrderReader>().ListAsync(parsed.GetValue(status), 0, parsed.GetValue(take), ct).ConfigureAwait(false);
             Output.List(parsed.GetValue(CommandLine.Json), orders,
                 ("ORDER", static o => o.OrderNumber), ("SERVICE", static o => o.ServiceSlug), ("PAYMENT", static o => o.Status), ("FULFILMENT", static o => o.FulfillmentStatus),
-                ("SALES ORDER", static o => o.SalesOrder), ("USD", static o => Output.Money(o.AmountCents)), ("PLACED", static o => Output.Time(o.CreatedAt)), ("WHY IT WAITS", static o => o.HoldReason));
+                ("SALES ORDER", static o => o.SalesOrder), ("AMOUNT", static o => $"{Output.Money(o.AmountCents)} {o.Currency.ToUpperInvariant()}"), ("PLACED", static o => Output.Time(o.CreatedAt)), ("WHY IT WAITS", static o => o.HoldReason));
             return CommandLine.Done;
         }));
 
@@ -41,7 +41,7 @@ internal static class OrderCommands
             }
 
             Console.Out.WriteLine($"{order.OrderNumber} {order.ServiceSlug}: payment {order.Status}, fulfilment {order.FulfillmentStatus}{(order.HoldReason is null ? "" : $" ({order.HoldReason})")}");
-            Console.Out.WriteLine($"Sales Order {order.SalesOrder ?? "none"}, customer {order.CustomerName}, USD {Output.Money(order.AmountCents)}");
+            Console.Out.WriteLine($"Sales Order {order.SalesOrder ?? "none"}, customer {order.CustomerName}, {Output.Money(order.AmountCents)} {order.Currency.ToUpperInvariant()}");
             if (order.Filing is { } filing) Console.Out.WriteLine($"confirmation {filing.ConfirmationNumber}, evidence {filing.Evidence}");
             Output.List(false, order.WorkflowInstances, ("INSTANCE", static i => i.Id), ("WORKFLOW", static i => i.DefinitionId), ("VERSION", static i => i.Version.ToString(CultureInfo.InvariantCulture)), ("STATUS", static i => i.Status));
             Output.List(false, order.Timeline, ("AT", static t => Output.Time(t.At)), ("EVENT", static t => t.Event), ("WHAT", static t => t.Message));

@@ -17,10 +17,10 @@ internal sealed class OrdersPage(IPwDatabase database) : ConsolePage
         new Table<OrderLine>
         {
             Name = "orders",
-            Select = "o.order_number, o.service_slug, o.payment_status, o.fulfillment_status, o.erpnext_sales_order, o.customer_name, o.amount_cents, o.hold_reason, o.created_at",
+            Select = "o.order_number, o.service_slug, o.payment_status, o.fulfillment_status, o.erpnext_sales_order, o.customer_name, o.amount_cents, o.currency, o.hold_reason, o.created_at",
             From = "compliance_orders o",
             Key = "o.order_number",
-            Map = static r => new OrderLine(r.GetString(0), r.GetString(1), r.GetString(2), r.GetString(3), r.Text(4), r.GetString(5), r.GetInt64(6), r.Text(7), r.Time(8)),
+            Map = static r => new OrderLine(r.GetString(0), r.GetString(1), r.GetString(2), r.GetString(3), r.Text(4), r.GetString(5), r.GetInt64(6), r.GetString(7), r.Text(8), r.Time(9)),
             Sorts = [new("placed", "o.created_at", Descending: true), new("order", "o.order_number")],
             Filters =
             [
@@ -34,8 +34,9 @@ internal sealed class OrdersPage(IPwDatabase database) : ConsolePage
                 new("Service", o => Show.Text(o.ServiceSlug), static o => o.ServiceSlug),
                 new("Status", o => Show.State(o.FulfillmentStatus), static o => o.FulfillmentStatus),
                 new("Sales Order", o => Show.Id(o.SalesOrder), static o => o.SalesOrder),
-                new("Amount", o => Show.Text(Show.Money(o.AmountCents)), static o => o.AmountCents.ToString(CultureInfo.InvariantCulture)) { Right = true },
+                new("Amount", o => Show.Text(Show.Money(o.AmountCents, o.Currency)), static o => o.AmountCents.ToString(CultureInfo.InvariantCulture)) { Right = true },
                 new("Placed", o => Show.Time(o.CreatedAt), static o => o.CreatedAt.ToString("O", CultureInfo.InvariantCulture)) { Sort = "placed" },
+                new("Currency", _ => Show.Text(""), static o => o.Currency) { CsvOnly = true },
                 new("Payment", _ => Show.Text(""), static o => o.Status) { CsvOnly = true },
                 new("Why it waits", _ => Show.Text(""), static o => o.HoldReason) { CsvOnly = true },
             ],

@@ -37,7 +37,7 @@ internal sealed class Show(IHttpContextAccessor accessor, TimeProvider time, Htm
     };
 
     /// <summary>Money from whole cents, with its currency.</summary>
-    public static string Money(long cents, string currency = "usd") => string.Create(CultureInfo.InvariantCulture, $"{cents / 100m:#,##0.00} {currency.ToUpperInvariant()}");
+    public static string Money(long cents, string currency) => string.Create(CultureInfo.InvariantCulture, $"{cents / 100m:#,##0.00} {currency.ToUpperInvariant()}");
 
     /// <summary>An id: monospace, shortened in the middle, with a button that copies all of it, linked to its page.</summary>
     public IHtmlContent Id(string? value, string? href = null, int longest = 20)

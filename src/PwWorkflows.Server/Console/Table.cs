@@ -144,7 +144,7 @@ internal sealed class Table<T>
         {
             var cell = value ?? "";
             if (cell.Length > 0 && cell[0] is '=' or '+' or '-' or '@' or '\t' or '\r' && !decimal.TryParse(cell, CultureInfo.InvariantCulture, out _)) cell = "'" + cell;
-            return cell.AsSpan().IndexOfAny(",\"\r\n") < 0 ? cell : $"\"{cell.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+            return cell.Any(static c => c is ',' or ';' or '\t' or '"' or '\r' or '\n') ? $"\"{cell.Replace("\"", "\"\"", StringComparison.Ordinal)}\"" : cell;
         }
     }
 
@@ -156,6 +156,7 @@ internal sealed class Table<T>
         foreach (var filter in Filters)
         {
             if (!request.Filters.TryGetValue(filter.Name, out var text)) continue;
+            if (text.Contains('\0', StringComparison.Ordinal)) return []; // No text of a database holds it, and PostgreSQL takes none.
             if (filter.Options is not null)
             {
                 // A choice is a constant of ours. It goes into the text, so that an index of those rows alone can be used.
@@ -234,7 +235,7 @@ internal sealed class Table<T>
                 return null;
             }
 
-            static object Plain(JsonElement value) => value.ValueKind == JsonValueKind.Number ? value.GetInt64() : value.GetString() ?? throw new FormatException();
+            static object Plain(JsonElement value) => value.ValueKind == JsonValueKind.Number ? value.GetInt64() : value.GetString() is { } text && !text.Contains('\0', StringComparison.Ordinal) ? text : throw new FormatException();
         }
     }
 }

@@ -34,7 +34,7 @@ public abstract class TableContract
         for (var i = 0; i < Orders; i++)
         {
             placed.Add("CO-" + Guid.NewGuid().ToString("N")[..8].ToUpperInvariant());
-            using var answer = await api.PostAsJsonAsync("/api/v1/orders", new { order_number = placed[^1], service_slug = "paging-test", amount_cents = 100 + i, customer = new { name = i == 7 ? name + " =cmd()" : name, email = "paging@carrier.net" }, intake_data = new { } }, Ct);
+            using var answer = await api.PostAsJsonAsync("/api/v1/orders", new { order_number = placed[^1], service_slug = "paging-test", amount_cents = 100 + i, currency = i == 8 ? "eur" : "usd", customer = new { name = i switch { 7 => name + " =cmd()", 8 => name + ";half", 9 => name + "\ttab", _ => name }, email = "paging@carrier.net" }, intake_data = new { } }, Ct);
             Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync(Ct));
         }
 
@@ -69,7 +69,11 @@ public abstract class TableContract
         Assert.Equal(Orders + 1, csv.Length);
         Assert.StartsWith("Order,Customer,Service,Status", csv[0], StringComparison.Ordinal);
         Assert.Equal(placed, csv[1..].Select(l => l.Split(',')[0]));
-        Assert.All(csv[1..], l => Assert.EndsWith(",pending,", l, StringComparison.Ordinal));
+        Assert.All(csv[1..], l => Assert.EndsWith(l.StartsWith(placed[^9], StringComparison.Ordinal) ? ",eur,pending," : ",usd,pending,", l, StringComparison.Ordinal));
+        // Some spreadsheets part fields at other signs.
+        Assert.Equal($"\"{name};half\"", csv[Orders - 8].Split(',')[1]);
+        Assert.Equal($"\"{name}\ttab\"", csv[Orders - 9].Split(',')[1]);
+        Assert.Equal("1.08 EUR", Assert.Single(ConsoleHttp.Column(await console.PageAsync("/orders?q=" + placed[^9], Ct), "Amount")));
         Assert.Equal((100 + Orders - 1).ToString(CultureInfo.InvariantCulture), csv[1].Split(',')[5]);
     }
 
@@ -88,6 +92,11 @@ public abstract class TableContract
     [InlineData("/definitions/service-fcc-499a")]
     [InlineData("/status")]
     [InlineData("/audit?actor=a&subject=b")]
+    [InlineData("/audit?actor=a%00")]
+    [InlineData("/orders?q=a%00b")]
+    [InlineData("/search?q=a%00b")]
+    [InlineData("/approvals?title=a%00b")]
+    [InlineData("/orders?after=WyJ2IiwiYVx1MDAwMCIsImJcdTAwMDAiXQ&sort=order")]
     public async Task Page_can_be_read(string path)
     {
         using var console = await ConsoleHttp.SignInAsync(Where.Server, "viewer", Ct);
