@@ -74,11 +74,12 @@ public sealed class ScheduleBook
     /// <param name="outcome">Only those of an outcome.</param>
     /// <param name="take">At most so many.</param>
     /// <param name="ct">Stops the wait.</param>
-    public async Task<IReadOnlyList<ScheduleRunView>> RunsAsync(string? scheduleId, DateTimeOffset? since, string? outcome, int take, CancellationToken ct) =>
+    /// <param name="skip">Leave out so many.</param>
+    public async Task<IReadOnlyList<ScheduleRunView>> RunsAsync(string? scheduleId, DateTimeOffset? since, string? outcome, int take, CancellationToken ct, int skip = 0) =>
         await _database.QueryAsync(
             $"SELECT {RunColumns} FROM schedule_runs r JOIN schedules s ON s.id = r.schedule_id WHERE 1 = 1{(scheduleId is null ? "" : " AND r.schedule_id = @schedule")}{(since is null ? "" : " AND r.created_at >= @since")}"
-            + $"{(outcome is null ? "" : " AND r.outcome = @outcome")} ORDER BY r.created_at DESC, r.nominal_at DESC, r.id DESC LIMIT @take",
-            [.. Parameters.Of(("take", (long)take)), .. scheduleId is null ? [] : Parameters.Of(("schedule", scheduleId)), .. since is null ? [] : Parameters.Of(("since", since)), .. outcome is null ? [] : Parameters.Of(("outcome", outcome))],
+            + $"{(outcome is null ? "" : " AND r.outcome = @outcome")} ORDER BY r.created_at DESC, r.nominal_at DESC, r.id DESC LIMIT @take OFFSET @skip",
+            [.. Parameters.Of(("take", (long)take), ("skip", (long)skip)), .. scheduleId is null ? [] : Parameters.Of(("schedule", scheduleId)), .. since is null ? [] : Parameters.Of(("since", since)), .. outcome is null ? [] : Parameters.Of(("outcome", outcome))],
             ReadRun, ct).ConfigureAwait(false);
 
     /// <summary>One run; <c>null</c> when there is none.</summary>

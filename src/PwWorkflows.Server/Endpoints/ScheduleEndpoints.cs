@@ -66,7 +66,7 @@ internal static class ScheduleEndpoints
 
     private static async Task<IResult> RunsAsync(string name, HttpContext http, ScheduleBook book, CancellationToken ct)
     {
-        if (!Paging.TryRead(http, out _, out var take, out var problem)) return problem;
+        if (!Paging.TryRead(http, out var skip, out var take, out var problem)) return problem;
         if (await book.FindAsync(name, ct).ConfigureAwait(false) is not { } found) return Missing(name);
         DateTimeOffset? since = null;
         if (http.Request.Query["since"].ToString() is { Length: > 0 } text)
@@ -77,7 +77,7 @@ internal static class ScheduleEndpoints
 
         var outcome = http.Request.Query["outcome"].ToString() is { Length: > 0 } given ? given : null;
         if (outcome is not null && !Outcomes.Contains(outcome)) return Problems.OfFields(new Dictionary<string, string[]> { ["outcome"] = [$"Expected one of {string.Join(", ", Outcomes)}."] });
-        return PwJson.Ok(new { runs = await book.RunsAsync(found.Id, since, outcome, take, ct).ConfigureAwait(false) });
+        return PwJson.Ok(new { runs = await book.RunsAsync(found.Id, since, outcome, take, ct, skip).ConfigureAwait(false) });
     }
 
     private static async Task<IResult> RunAsync(string name, string run, ScheduleBook book, ScheduleHistory history, CancellationToken ct)

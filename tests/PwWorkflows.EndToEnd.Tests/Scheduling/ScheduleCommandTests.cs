@@ -122,11 +122,18 @@ public sealed class ScheduleCommandTests : IAsyncLifetime
         using (var resumed = await Api.SendAsync(_server.Http, HttpMethod.Post, $"{Path}/pw-good/resume", admin, new { reason = "over", missed = "latest" }, Ct)) Assert.Equal(HttpStatusCode.OK, resumed.StatusCode);
         await Eventually.TrueAsync(async () => (await Api.GetAsync(_server.Http, $"{Path}/pw-good/runs", viewer, Ct)).GetProperty("runs").EnumerateArray()
             .Any(r => r.GetProperty("covers").GetInt32() == 2 && r.GetProperty("outcome").GetString() == "finished"), "one run makes up for both", Ct);
+        var all = await IdsAsync("");
+        Assert.True(all.Count >= 2);
+        Assert.Equal(all.Skip(1), await IdsAsync("?skip=1"));
+        Assert.Equal([all[1]], await IdsAsync("?skip=1&take=1"));
+        Assert.Empty(await IdsAsync("?skip=1000"));
 
         using (var wrong = await Api.SendAsync(_server.Http, HttpMethod.Get, $"{Path}/preview?cron=0+9+*+*&zone=Mars", viewer, null, Ct))
             Assert.Equal(["cron", "zone"], (await Api.ProblemAsync(wrong, 400, Ct)).GetProperty("errors").EnumerateObject().Select(e => e.Name));
         var preview = await Api.GetAsync(_server.Http, $"{Path}/preview?cron=0+9+*+*+*&zone=America/Chicago&days=365", viewer, Ct);
         Assert.Equal(("every day at 09:00", 365), (preview.GetProperty("cadence").GetString(), preview.GetProperty("runs").GetArrayLength()));
         using (var none = await Api.SendAsync(_server.Http, HttpMethod.Get, $"{Path}/pw-nothing", viewer, null, Ct)) await Api.ProblemAsync(none, 404, Ct);
+
+        async Task<List<string>> IdsAsync(string query) => [.. (await Api.GetAsync(_server.Http, $"{Path}/pw-good/runs{query}", viewer, Ct)).GetProperty("runs").EnumerateArray().Select(r => r.GetProperty("id").GetString()!)];
     }
 }
