@@ -75,6 +75,8 @@ public static class ServerHost
         app.Urls.Clear();
         foreach (var url in app.Services.GetRequiredService<IOptions<ServerOptions>>().Value.Urls.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)) app.Urls.Add(url);
         app.UseProblems();
+        // All cookies, those of forms and notices too. Their own setting refuses plain requests, which a proxy that speaks TLS for us makes.
+        if (app.Services.GetRequiredService<IOptions<ServerOptions>>().Value.Platform.IsProduction) app.UseCookiePolicy(new CookiePolicyOptions { Secure = CookieSecurePolicy.Always });
         app.UseAuthentication();
         app.UseAuthorization();
         app.UseWorkflowEngine();

@@ -176,6 +176,26 @@ public sealed class HousePagesTests(ConsoleScene console)
         }
     }
 
+    [Theory]
+    [InlineData("nobody", "")]
+    [InlineData("viewer,admin", "admin")]
+    public async Task The_role_that_is_set_beside_a_name_is_the_one_the_user_has(string roles, string shown)
+    {
+        var name = "person-" + Guid.NewGuid().ToString("N")[..8];
+        await using var database = NpgsqlDataSource.Create(Scene.Database!);
+        await using (var add = database.CreateCommand("INSERT INTO admin_users (username, password_hash, roles) VALUES ($1, 'x', $2)"))
+        {
+            add.Parameters.AddWithValue(name);
+            add.Parameters.AddWithValue(roles);
+            await add.ExecuteNonQueryAsync(Ct);
+        }
+
+        using var http = await ConsoleHttp.SignInAsync(Scene.Server.BaseUrl, "admin", Ct);
+        var select = (AngleSharp.Html.Dom.IHtmlSelectElement)(await http.PageAsync("/settings", Ct)).QuerySelector($"select[aria-label='Role of {name}']")!;
+        Assert.Equal(shown, select.Value);
+        Assert.Equal(422, (int)(await http.SendAsync("/settings", "/settings?handler=Role", new() { ["username"] = name, ["role"] = "" }, Ct)).Status);
+    }
+
     [Fact]
     public async Task Sign_ins_in_the_audit_log_are_for_administrators()
     {

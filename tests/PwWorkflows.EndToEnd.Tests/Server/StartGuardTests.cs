@@ -131,6 +131,10 @@ public sealed class StartGuardTests : IDisposable
         await using var server = await ServerProcess.StartAsync(settings, Path.Combine(_folder.FullPath, "data"), Ct);
         using var health = await server.Http.GetAsync("/health", Ct);
         Assert.Equal(200, (int)health.StatusCode);
+        // Over a proxy that speaks TLS for us as well, the browser gives none of our cookies to a plain connection.
+        using var page = await server.Http.GetAsync("/sign-in", Ct);
+        Assert.Equal(200, (int)page.StatusCode);
+        Assert.Contains("; secure", Assert.Single(page.Headers.GetValues("Set-Cookie"), c => c.StartsWith("pw-form=", StringComparison.Ordinal)), StringComparison.Ordinal);
         // The sandbox's users do not exist here.
         using var login = await Api.SendAsync(server.Http, HttpMethod.Post, "/api/v1/admin/login", null, new { username = "admin", password = "admin" }, Ct);
         await Api.ProblemAsync(login, 401, Ct);
