@@ -72,7 +72,7 @@ internal sealed class OutsideHealth(HealthChecks health, UsacOptions usac, IOpti
     private Task<(string, HealthCheckView)[]>? _outside;
     private long _readAt;
 
-    /// <summary>All checks. Those of outside systems are made at most every 20 seconds, however many look.</summary>
+    /// <summary>All checks. Those of the portal and the mail relay are made at most every 20 seconds, however many look; the others as <see cref="HealthChecks.DeepAsync"/> makes them.</summary>
     public async Task<(IReadOnlyDictionary<string, HealthCheckView> Checks, DateTimeOffset CheckedAt)> ReadAsync(CancellationToken ct)
     {
         Task<(string Name, HealthCheckView Check)[]> outside;

@@ -14,8 +14,6 @@ internal sealed record TimelineItem(DateTimeOffset At, string Actor, string Verb
     public string? Detail { get; init; }
     /// <summary>The raw thing, shown when asked for.</summary>
     public string? Raw { get; init; }
-    /// <summary>Where the thing itself is.</summary>
-    public string? Href { get; init; }
     /// <summary>Pictures: where they are and what they show.</summary>
     public IReadOnlyList<(string Url, string Caption)> Pictures { get; init; } = [];
     /// <summary>Order among entries of the same moment.</summary>
