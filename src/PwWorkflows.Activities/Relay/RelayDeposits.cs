@@ -24,13 +24,13 @@ public sealed class RelayDeposits(IPwDatabase database, JobEvidence evidence, IA
     {
         if (!long.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out var number)) throw new NonRetryableException($"'{id}' is no number of a mail.");
         var rows = await database.QueryAsync(
-            "SELECT evidence_key, from_address, subject FROM relay_mails WHERE id = @id AND kind = 'new'", Parameters.Of(("id", number)), static r => (Key: r.GetString(0), From: r.GetString(1), Subject: r.GetString(2)), ct).ConfigureAwait(false);
+            "SELECT evidence_key, from_address, subject, received_at FROM relay_mails WHERE id = @id AND kind = 'new'", Parameters.Of(("id", number)),
+            static r => (Key: r.GetString(0), From: r.GetString(1), Subject: r.GetString(2), At: r.Time(3)), ct).ConfigureAwait(false);
         if (rows is not [var mail]) return new("Noted", $"Mail {id} is noted.");
         var raw = await evidence.ReadAsync(mail.Key, ct).ConfigureAwait(false) ?? throw new NonRetryableException($"The mail {id} is not in the store: {mail.Key}.");
-        using var content = new MemoryStream(raw.ToArray());
-        using var message = await MimeMessage.LoadAsync(content, ct).ConfigureAwait(false);
+        using var message = await RelayMailbox.ParseAsync(raw, ct).ConfigureAwait(false);
         var patterns = RelayPatterns.Load(options.Value.Patterns);
-        switch (RelayMail.Read(message, patterns, options.Value))
+        switch (message is null ? new RelayMail.Unknown("it is no mail that can be read") : RelayMail.Read(message, mail.At, patterns, options.Value))
         {
             case RelayMail.Deposit d:
                 var source = SourceOf(d);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using MimeKit;
@@ -47,20 +48,26 @@ public sealed record RelayPatterns(string Version, IReadOnlyList<RelayPattern> P
 /// <summary>What a mail of the bank says.</summary>
 public abstract record RelayMail
 {
+    /// <summary>Longest text looked at; an alert has a few lines.</summary>
+    private const int MostText = 100_000;
+
+    /// <summary>There is no mail of the bank's from before.</summary>
+    private const int FirstYear = 2000;
+
     private RelayMail() { }
 
     /// <summary>Money came in.</summary>
     /// <param name="Cents">Amount.</param>
     /// <param name="Counterparty">Who paid.</param>
     /// <param name="Memo">The memo; <c>null</c>: none.</param>
-    /// <param name="At">When the mail was written (UTC).</param>
+    /// <param name="At">When the mail was written (UTC), as far as its date can be believed.</param>
     public sealed record Deposit(long Cents, string Counterparty, string? Memo, DateTimeOffset At) : RelayMail;
 
     /// <summary>A card was used.</summary>
     /// <param name="Cents">Amount.</param>
     /// <param name="Merchant">Where.</param>
     /// <param name="CardLast4">Which card; <c>null</c>: not shown.</param>
-    /// <param name="At">When the mail was written (UTC).</param>
+    /// <param name="At">When the mail was written (UTC), as far as its date can be believed.</param>
     public sealed record CardCharge(long Cents, string Merchant, string? CardLast4, DateTimeOffset At) : RelayMail;
 
     /// <summary>No shape fits.</summary>
@@ -78,25 +85,69 @@ public abstract record RelayMail
         return message.From.Mailboxes.Any(m => IsBelow(m.Domain, domains));
     }
 
+    /// <summary>When a mail was written: what its date says, where that can be; else when it came in.</summary>
+    /// <param name="message">The mail.</param>
+    /// <param name="arrived">When the server took it in (UTC).</param>
+    /// <param name="now">The time.</param>
+    public static DateTimeOffset WrittenAt(MimeMessage message, DateTimeOffset arrived, DateTimeOffset now)
+    {
+        ArgumentNullException.ThrowIfNull(message);
+        // A mail without a date has the first moment of all time, and anybody can write one that has not come yet.
+        return message.Date.Year >= FirstYear && message.Date < now.AddDays(1) ? message.Date.ToUniversalTime() : arrived;
+    }
+
+    /// <summary>Text of a mail as a database can hold it: what no text may hold is left out, and what is too long is cut.</summary>
+    /// <param name="text">What the mail says.</param>
+    /// <param name="most">Most characters.</param>
+    public static string Clean(string? text, int most = 1000)
+    {
+        if (text is null) return "";
+        var clean = new StringBuilder();
+        foreach (var rune in text.EnumerateRunes())
+        {
+            if (clean.Length + rune.Utf16SequenceLength > most) break;
+            // Half of a character reads as the replacement character.
+            if (rune.Value is '\t' or '\n' or '\r' || !Rune.IsControl(rune)) clean.Append(rune);
+        }
+
+        return clean.ToString();
+    }
+
     /// <summary>Reads a mail that says it is from the bank.</summary>
-    public static RelayMail Read(MimeMessage message, RelayPatterns patterns, RelayOptions options)
+    /// <param name="message">The mail.</param>
+    /// <param name="at">When it was written (UTC).</param>
+    /// <param name="patterns">The shapes known.</param>
+    /// <param name="options">Whom to believe.</param>
+    public static RelayMail Read(MimeMessage message, DateTimeOffset at, RelayPatterns patterns, RelayOptions options)
+    {
+        try
+        {
+            return ReadKnown(message, at, patterns, options);
+        }
+        catch (RegexMatchTimeoutException)
+        {
+            return new Unknown("its text could not be read in time");
+        }
+    }
+
+    private static RelayMail ReadKnown(MimeMessage message, DateTimeOffset at, RelayPatterns patterns, RelayOptions options)
     {
         ArgumentNullException.ThrowIfNull(message);
         ArgumentNullException.ThrowIfNull(patterns);
         ArgumentNullException.ThrowIfNull(options);
-        if (message.From.Count != 1) return new Doubtful("it has several senders");
-        if (WhyDoubtful(message, options) is { } doubt) return new Doubtful(doubt);
-        var subject = message.Subject ?? "";
+        // A group is one entry and may hold several, or none.
+        if (message.From is not [MailboxAddress sender]) return new Doubtful("it has not exactly one sender");
+        if (WhyDoubtful(message, sender, options) is { } doubt) return new Doubtful(doubt);
+        var subject = Clean(message.Subject);
         var fitting = patterns.Patterns.Where(p => Expression(p.Subject).IsMatch(subject)).ToList();
         if (fitting.Count != 1) return new Unknown($"{(fitting.Count == 0 ? "no" : "more than one")} known subject fits '{subject}'");
         var pattern = fitting[0];
-        var text = message.TextBody ?? "";
+        var text = Clean(message.TextBody, MostText);
         if (Find(text, pattern.Amount) is not { } amount) return new Unknown($"{pattern.Name}: it has no line with one amount");
         if (Find(text, pattern.Counterparty) is not { Length: > 0 } who) return new Unknown($"{pattern.Name}: it has no line that says who");
         if (!decimal.TryParse(amount, NumberStyles.AllowThousands | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var dollars) || dollars <= 0 || dollars > 100_000_000)
             return new Unknown($"{pattern.Name}: the amount '{amount}' is none");
         var cents = (long)(dollars * 100);
-        var at = message.Date.ToUniversalTime();
         return pattern.Kind == "deposit"
             ? new Deposit(cents, who, pattern.Memo is null ? null : Find(text, pattern.Memo) is { Length: > 0 } memo ? memo : null, at)
             : new CardCharge(cents, who, pattern.Card is null ? null : Find(text, pattern.Card), at);
@@ -113,16 +164,15 @@ public abstract record RelayMail
     }
 
     /// <summary>Our own server stamps the topmost result; anyone can write the others (RFC 8601, section 5).</summary>
-    private static string? WhyDoubtful(MimeMessage message, RelayOptions options)
+    private static string? WhyDoubtful(MimeMessage message, MailboxAddress sender, RelayOptions options)
     {
         if (options.TrustedAuthserv.Length == 0) return null;
         var stamp = message.Headers.FirstOrDefault(h => h.Id == HeaderId.AuthenticationResults);
         if (stamp is null || !MimeKit.Cryptography.AuthenticationResults.TryParse(stamp.RawValue, out var results)
             || !string.Equals(results.AuthenticationServiceIdentifier, options.TrustedAuthserv, StringComparison.OrdinalIgnoreCase))
             return "our mail server has not checked its signature";
-        var sender = message.From.Mailboxes.Single().Domain;
         return results.Results.Any(r => r.Method == "dkim" && r.Result == "pass"
-            && r.Properties.Any(p => p.PropertyType == "header" && p.Property is "d" or "i" && IsBelow(p.Value[(p.Value.LastIndexOf('@') + 1)..], options.Domains) && IsBelow(sender, options.Domains)))
+            && r.Properties.Any(p => p.PropertyType == "header" && p.Property is "d" or "i" && IsBelow(p.Value[(p.Value.LastIndexOf('@') + 1)..], options.Domains) && IsBelow(sender.Domain, options.Domains)))
             ? null
             : "it has no valid signature of the bank's domain";
     }

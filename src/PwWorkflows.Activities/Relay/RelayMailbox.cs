@@ -86,8 +86,11 @@ public sealed class RelayMailbox(IPwDatabase database, JobEvidence evidence, Tim
         foreach (var uid in uids)
         {
             byte[]? raw;
+            var arrived = time.GetUtcNow();
             try
             {
+                var summary = await folder.FetchAsync([uid], MessageSummaryItems.InternalDate | MessageSummaryItems.UniqueId, ct).ConfigureAwait(false);
+                if (summary is [{ InternalDate: { } taken }] && taken < arrived) arrived = taken.ToUniversalTime();
                 using var stream = await folder.GetStreamAsync(uid, ct).ConfigureAwait(false);
                 using var copy = new MemoryStream();
                 await stream.CopyToAsync(copy, ct).ConfigureAwait(false);
@@ -98,26 +101,41 @@ public sealed class RelayMailbox(IPwDatabase database, JobEvidence evidence, Tim
                 raw = null; // Somebody deleted it between the search and now.
             }
 
-            if (await WriteAsync(account, name, folder.UidValidity, uid.Id, raw, ct).ConfigureAwait(false)) claimed++;
+            if (await WriteAsync(account, name, folder.UidValidity, uid.Id, raw, arrived, ct).ConfigureAwait(false)) claimed++;
         }
 
         return (uids.Count, claimed);
     }
 
+    /// <summary>Reads the bytes of a mail; <c>null</c> when they are none that can be read.</summary>
+    internal static async Task<MimeMessage?> ParseAsync(ReadOnlyMemory<byte> raw, CancellationToken ct)
+    {
+        using var content = new MemoryStream(raw.ToArray());
+        try
+        {
+            return await MimeMessage.LoadAsync(content, ct).ConfigureAwait(false);
+        }
+        catch (FormatException)
+        {
+            return null;
+        }
+    }
+
     private string Account => $"{options.Value.User}@{options.Value.Host}";
 
-    private async Task<bool> WriteAsync(string account, string folder, uint validity, uint uid, byte[]? raw, CancellationToken ct)
+    private async Task<bool> WriteAsync(string account, string folder, uint validity, uint uid, byte[]? raw, DateTimeOffset arrived, CancellationToken ct)
     {
         (string MessageId, string From, string Subject, DateTimeOffset At, string Hash, bool Claims, string? Key)? mail = null;
         if (raw is not null)
         {
-            using var content = new MemoryStream(raw);
-            using var message = await MimeMessage.LoadAsync(content, ct).ConfigureAwait(false);
+            using var message = await ParseAsync(raw, ct).ConfigureAwait(false);
             var hash = Convert.ToHexStringLower(SHA256.HashData(raw));
-            var claims = RelayMail.ClaimsToBeTheBank(message, options.Value.Domains);
+            // What can't be read at all may be the bank's: a person looks.
+            var claims = message is null || RelayMail.ClaimsToBeTheBank(message, options.Value.Domains);
             // Private mail of the mailbox is none of our business: only that it was there is noted.
             var key = claims ? await evidence.KeepAsync(Job, $"imap:{account}/{folder}", "alert.eml", raw, "message/rfc822", "alert mail", ct).ConfigureAwait(false) : null;
-            mail = (message.MessageId ?? "", message.From.Mailboxes.FirstOrDefault()?.Address ?? "", claims ? message.Subject ?? "" : "", message.Date.ToUniversalTime(), hash, claims, key);
+            mail = (RelayMail.Clean(message?.MessageId), RelayMail.Clean(message?.From.Mailboxes.FirstOrDefault()?.Address), claims ? RelayMail.Clean(message?.Subject) : "",
+                message is null ? arrived : RelayMail.WrittenAt(message, arrived, time.GetUtcNow()), hash, claims, key);
         }
 
         var now = time.GetUtcNow();

@@ -127,6 +127,57 @@ public abstract class RelayTests(PostgresFixture? postgres) : JobTests(postgres)
     }
 
     [Fact]
+    public async Task Malformed_mail_is_kept_and_shown_and_read_once_and_stops_nothing()
+    {
+        const string bank = "From: alerts@relayfi.com\n", deposit = bank + "Subject: You received a deposit\n", text = "\nAmount: $5.00\nFrom: Bridge\n";
+        (string Raw, string Outcome)[] mails =
+        [
+            ("", "Unknown"), // Not a byte.
+            ("\n\n\n", ""), // From nobody.
+            ("\u0001\u0002\u0003", "Unknown"),
+            (deposit + "\n", "Unknown"),
+            (bank, "Unknown"),
+            (bank + text, "Unknown"),
+            (deposit + "Content-Type: text/html\n\n<p>Amount: $5.00</p>\n", "Unknown"),
+            (deposit + "Content-Type: text/plain; charset=no-such\nContent-Transfer-Encoding: base64\n\n%%%\n", "Unknown"),
+            ("From: Relay: alerts@relayfi.com, other@relayfi.com;\nSubject: You received a deposit\n" + text, "Doubtful"),
+            (deposit + text, "Deposit"), // No date.
+            (deposit + "Date: Fri, 31 Dec 9999 23:59:59 -2359\n" + text, "Deposit"),
+            (deposit + "Date: Thu, 01 Jan 1970 00:00:00 +1400\n" + text, "Deposit"),
+            (deposit + "Date: soon\nDate: later\n" + text, "Deposit"),
+            // What no text of a database may hold, and more than one of its indices may.
+            (bank + "Subject: =?utf-8?B?WW91IHJlY2VpdmVkIGEgZGVwb3NpdAA=?=\nMessage-ID: <a\0b>\n\nAmount: $5.00\nFrom: X\0Y\nMemo: \0\n", "Deposit"),
+            (deposit + $"Message-ID: <{Convert.ToHexString(System.Security.Cryptography.RandomNumberGenerator.GetBytes(9000))}@x>\n" + text, "Deposit"),
+        ];
+        foreach (var (raw, _) in mails) _imap.Deliver(raw);
+        DeliverDeposit("7.00", "Acme");
+        Assert.Equal([.. mails.Select(m => m.Outcome).Where(o => o.Length > 0), "Deposit"], await RunAsync());
+        Assert.Empty(await RunAsync());
+        Assert.Equal(mails.Length + 1, int.Parse((await ValueAsync("SELECT COUNT(*) FROM relay_mails"))!, CultureInfo.InvariantCulture));
+        Assert.Equal("0", await ValueAsync("SELECT COUNT(*) FROM relay_mails WHERE kind <> 'other' AND evidence_key IS NULL"));
+        Assert.Equal(mails.Count(m => m.Outcome is "Unknown" or "Doubtful"), (await ToDosAsync()).Count(t => t.Contains("relay-mail-", StringComparison.Ordinal)));
+        var times = await ((PwWorkflows.Activities.Data.IPwDatabase)Database).ReadAsync(
+            (c, token) => PwWorkflows.Activities.Data.Db.QueryAsync(c, null, "SELECT received_at FROM relay_deposits", PwWorkflows.Activities.Data.Parameters.None, static r => r.GetFieldValue<DateTimeOffset>(0), token), Ct);
+        Assert.All(times, at => Assert.InRange(at, new DateTimeOffset(2020, 1, 1, 0, 0, 0, TimeSpan.Zero), Time.GetUtcNow().AddDays(1)));
+
+        // A group of senders is no sender, whoever signed it.
+        Settings["RELAY_TRUSTED_AUTHSERV"] = "mx.ours.test";
+        Build();
+        _imap.Deliver("Authentication-Results: mx.ours.test; dkim=pass header.d=relayfi.com\nFrom: Relay: alerts@relayfi.com, other@relayfi.com;\nSubject: You received a deposit\nX: 2\n" + text);
+        Assert.Equal(["Doubtful"], await RunAsync());
+    }
+
+    [Fact]
+    public async Task Text_that_takes_too_long_to_read_is_an_unknown_shape()
+    {
+        Settings["RELAY_MAIL_PATTERNS"] = Path.Combine(Database.Folder, "patterns.json");
+        await File.WriteAllTextAsync(Settings["RELAY_MAIL_PATTERNS"]!, """{ "version": "1", "patterns": [ { "name": "slow", "kind": "deposit", "subject": "^You", "amount": "^(a+)+$", "counterparty": "^x" } ] }""", Ct);
+        Build();
+        Deliver("You received a deposit", new string('a', 60) + "!");
+        Assert.Equal(["Unknown"], await RunAsync());
+    }
+
+    [Fact]
     public async Task Mail_of_others_is_passed_over_unread()
     {
         Deliver("You received a deposit", "Amount: $5.00\nFrom: X\n", "Relay <alerts@relayfi.com.evil.test>");
