@@ -344,19 +344,23 @@ public sealed class ScheduleBook
     {
         var now = await NowAsync(ct).ConfigureAwait(false);
         var open = await _database.QueryAsync(
-            $"SELECT r.id, r.instance_id, s.name FROM schedule_runs r JOIN schedules s ON s.id = r.schedule_id WHERE r.outcome = 'running' AND r.started_at < @before ORDER BY r.started_at LIMIT {SweepBatch}",
-            Parameters.Of(("before", now - SweepAfter)), static r => (Run: r.GetString(0), Instance: r.GetString(1), Schedule: r.GetString(2)), ct).ConfigureAwait(false);
+            $"SELECT r.id, r.instance_id, s.name, s.id, s.revision FROM schedule_runs r JOIN schedules s ON s.id = r.schedule_id WHERE r.outcome = 'running' AND r.started_at < @before ORDER BY r.started_at LIMIT {SweepBatch}",
+            Parameters.Of(("before", now - SweepAfter)), static r => (Run: r.GetString(0), Instance: r.GetString(1), Schedule: r.GetString(2), Id: r.GetString(3), Revision: r.GetInt64(4)), ct).ConfigureAwait(false);
         if (open.Count > 0)
         {
             var fates = await _engine.FatesAsync([.. open.Select(static r => r.Instance)], ct).ConfigureAwait(false);
+            var revisions = open.DistinctBy(static r => r.Id).ToDictionary(static r => r.Id, static r => r.Revision, StringComparer.Ordinal);
             foreach (var run in open)
             {
                 if (fates.TryGetValue(run.Instance, out var fate) && fate.Outcome is null) continue;
-                if (fate is null) ScheduleLog.Lost(_logger, run.Schedule, run.Run);
                 var ends = fate is { Outcome: { } outcome }
                     ? ScheduleEnds.Of(run.Run, outcome, null, null, null, fate.EndedAt ?? now)
                     : ScheduleEnds.Of(run.Run, "failed", "its workflow instance is not there: it was deleted, or the workflow's activation strategy did not let it start", null, null, now);
-                await _engine.CommitAsync([.. ends], [], [], now, ct).ConfigureAwait(false);
+                // Every end raises the revision: when one came between the two looks, it is not settled again.
+                var first = new ScheduleWrite("UPDATE schedules SET revision = revision + 1 WHERE id = @id AND revision = @revision", Parameters.Of(("id", run.Id), ("revision", revisions[run.Id])), 1);
+                if (!await _engine.CommitAsync([first, .. ends], [], [], now, ct).ConfigureAwait(false)) continue;
+                revisions[run.Id] += 2; // By this commit.
+                if (fate is null) ScheduleLog.Lost(_logger, run.Schedule, run.Run);
             }
         }
 

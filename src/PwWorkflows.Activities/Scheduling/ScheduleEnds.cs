@@ -29,17 +29,18 @@ internal static class ScheduleEnds
     /// <summary>The statements for the run with an id.</summary>
     public static IEnumerable<ScheduleWrite> Of(string runId, string outcome, string? error, DateTimeOffset? startedAt, long? late, DateTimeOffset at)
     {
-        // The schedule's row first, as everywhere, so that no two writers wait for each other. It is looked at again at once when something waits for this end.
+        // The schedule's row first, as everywhere, so that no two writers wait for each other. Each run is counted once, as what it ended as: one that failed and was retried is no failure any more.
+        // Something may wait for this end, so the schedule is looked at again: since ever, because this node's clock is not the one that is compared with.
         yield return new ScheduleWrite(
             """
             UPDATE schedules SET revision = revision + 1,
               running = running - (SELECT count(*) FROM schedule_runs r WHERE r.id = @run AND r.outcome = 'running'),
-              finished = finished + @finished, failed = failed + @failed, cancelled = cancelled + @cancelled, last_outcome = @outcome,
+              finished = finished + @finished, failed = failed + @failed - (SELECT count(*) FROM schedule_runs r WHERE r.id = @run AND r.outcome = 'failed'), cancelled = cancelled + @cancelled, last_outcome = @outcome,
               last_finished_nominal_at = coalesce((SELECT r.nominal_at FROM schedule_runs r WHERE r.id = @run AND NOT r.dry_run AND @finished = 1 AND (last_finished_nominal_at IS NULL OR r.nominal_at > last_finished_nominal_at)), last_finished_nominal_at),
-              wake_at = CASE WHEN (waiting > 0 OR overdue OR alerting) AND (wake_at IS NULL OR wake_at > @now) THEN @now ELSE wake_at END
-            WHERE id = (SELECT r.schedule_id FROM schedule_runs r WHERE r.id = @run)
+              wake_at = CASE WHEN waiting > 0 OR overdue OR alerting THEN @ever ELSE wake_at END
+            WHERE id = (SELECT r.schedule_id FROM schedule_runs r WHERE r.id = @run AND r.outcome IN ('running', 'failed'))
             """,
-            Parameters.Of(("run", runId), ("finished", outcome == "finished" ? 1 : 0), ("failed", outcome == "failed" ? 1 : 0), ("cancelled", outcome == "cancelled" ? 1 : 0), ("outcome", outcome), ("now", at)));
+            Parameters.Of(("run", runId), ("finished", outcome == "finished" ? 1 : 0), ("failed", outcome == "failed" ? 1 : 0), ("cancelled", outcome == "cancelled" ? 1 : 0), ("outcome", outcome), ("ever", DateTimeOffset.UnixEpoch)));
         yield return new ScheduleWrite(
             "UPDATE schedule_runs SET outcome = @outcome, ended_at = @now, error = @error, started_at = coalesce(@started, started_at), late_ms = coalesce(@late, late_ms), alert_at = NULL WHERE id = @run AND outcome IN ('running', 'failed')",
             Parameters.Of(("outcome", outcome), ("now", at), ("error", error), ("started", startedAt), ("late", late), ("run", runId)));

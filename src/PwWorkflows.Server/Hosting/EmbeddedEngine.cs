@@ -166,17 +166,15 @@ internal static class EmbeddedEngine
 
         public async Task<IReadOnlyDictionary<string, InstanceFate>> FatesAsync(IReadOnlyCollection<string> instanceIds, CancellationToken ct)
         {
-            var (found, _) = await store.ListInstancesAsync(new InstanceFilter(Ids: instanceIds), 0, instanceIds.Count, ct).ConfigureAwait(false);
-            var fates = found.ToDictionary(static i => i.Id, static i => new InstanceFate(
-                i.Status switch { InstanceStatus.Finished => "finished", InstanceStatus.Faulted => "failed", InstanceStatus.Cancelled => "cancelled", _ => null }, i.FinishedAt), StringComparer.Ordinal);
-            // Those that no node has come to yet.
-            var rest = instanceIds.Where(i => !fates.ContainsKey(i)).ToList();
-            if (rest.Count == 0) return fates;
-            var names = rest.Select(static (_, n) => "i" + n.ToString(CultureInfo.InvariantCulture)).ToList();
+            // Those that no node has come to yet. They first: an instance comes into being in the commit that ends its place in the queue, so the other way round one could be in neither.
+            var names = instanceIds.Select(static (_, n) => "i" + n.ToString(CultureInfo.InvariantCulture)).ToList();
             var queued = await database.QueryAsync(
                 $"SELECT instance_id FROM work_items WHERE kind = 'Start' AND id IN ({string.Join(", ", names.Select(static n => "@" + n))})",
-                [.. names.Zip(rest, static (n, i) => KeyValuePair.Create(n, (object?)QueuedWork.StartId(i)))], static r => r.GetString(0), ct).ConfigureAwait(false);
-            foreach (var id in queued) fates[id] = new InstanceFate(null, null);
+                [.. names.Zip(instanceIds, static (n, i) => KeyValuePair.Create(n, (object?)QueuedWork.StartId(i)))], static r => r.GetString(0), ct).ConfigureAwait(false);
+            var fates = queued.ToDictionary(static i => i, static _ => new InstanceFate(null, null), StringComparer.Ordinal);
+            var (found, _) = await store.ListInstancesAsync(new InstanceFilter(Ids: instanceIds), 0, instanceIds.Count, ct).ConfigureAwait(false);
+            foreach (var i in found)
+                fates[i.Id] = new InstanceFate(i.Status switch { InstanceStatus.Finished => "finished", InstanceStatus.Faulted => "failed", InstanceStatus.Cancelled => "cancelled", _ => null }, i.FinishedAt);
             return fates;
         }
 
