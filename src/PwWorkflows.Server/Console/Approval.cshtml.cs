@@ -58,6 +58,8 @@ internal sealed record ApprovalWord(bool Approve, string Note, string? Wrong)
 /// <summary><c>/approvals/{id}</c>: look at a request and decide it.</summary>
 internal sealed class ApprovalPage(ApprovalStore store, ApprovalDesk desk) : ConsolePage
 {
+    public override string? Topic => LiveFeed.Approvals;
+
     public ApprovalView View { get; private set; } = null!;
 
     public IReadOnlyList<TimelineItem> Story { get; private set; } = [];
@@ -68,7 +70,7 @@ internal sealed class ApprovalPage(ApprovalStore store, ApprovalDesk desk) : Con
     public async Task<IActionResult> OnGetStandingAsync(string id, CancellationToken ct)
     {
         if (await store.FindAsync(id, ct).ConfigureAwait(false) is not { } approval) return NotFound();
-        if (Request.Query["seen"] != Seen(approval)) Response.Headers["HX-Refresh"] = "true";
+        if (Request.Query["seen"] != SeenOf(approval)) Response.Headers["HX-Refresh"] = "true";
         return Content(approval.Standing());
     }
 
@@ -82,7 +84,7 @@ internal sealed class ApprovalPage(ApprovalStore store, ApprovalDesk desk) : Con
     }
 
     /// <summary>What a page that shows this state has seen.</summary>
-    public static string Seen(Approval approval) => $"{approval.Status}-{approval.Decisions.Count}";
+    public static string SeenOf(Approval approval) => $"{approval.Status}-{approval.Decisions.Count}";
 
     private async Task<IActionResult> ShowAsync(string id, string? wrong, string? note, CancellationToken ct)
     {

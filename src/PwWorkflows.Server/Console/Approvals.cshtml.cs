@@ -13,6 +13,8 @@ internal sealed class ApprovalsPage(ApprovalStore store, IPwDatabase database) :
     /// <summary>A request as it is listed.</summary>
     public sealed record Line(string Id, string Title, string Status, string? Order, long? AmountCents, string? Currency, DateTimeOffset RequestedAt, DateTimeOffset? DecidedAt, string? By);
 
+    public override string? Topic => LiveFeed.Approvals;
+
     /// <summary>Those that wait, by the time they have left.</summary>
     public IReadOnlyList<Approval> Waiting { get; private set; } = [];
 

@@ -27,6 +27,18 @@ internal abstract class ConsolePage : PageModel
     /// <summary>The page's table, when <see cref="TableAsync{T}"/> made one.</summary>
     public TableView? Table { get; private set; }
 
+    /// <summary>What the page is about for <see cref="LiveFeed"/>, so that its live parts are renewed when that changes; <c>null</c> for a page that stays as it was read.</summary>
+    public virtual string? Topic => null;
+
+    /// <summary>The mark of <see cref="Topic"/> right before the page was read.</summary>
+    public string? Seen { get; internal set; }
+
+    /// <summary>For the attribute <c>data-live</c> of a part: topic and mark.</summary>
+    public string? Live => Topic is null ? null : $"{Topic}~{Seen}";
+
+    /// <summary>The address of the page as it was asked for, for a part that is renewed from the whole page.</summary>
+    public string Address => Request.Path + Request.QueryString.ToString();
+
     /// <summary>Said once on the next page, after a form was sent.</summary>
     [TempData]
     public string? Notice { get; set; }
@@ -77,6 +89,9 @@ internal sealed class ConsoleFilter : IAsyncPageFilter
             }
         }
 
+        // Before it is read: a change in between then counts as new.
+        if (context.HandlerInstance is ConsolePage { Topic: { } topic } page && HttpMethods.IsGet(context.HttpContext.Request.Method) && context.HttpContext.RequestServices.GetRequiredService<LiveFeed>() is { } feed)
+            page.Seen = await feed.FreshMarkAsync(topic).ConfigureAwait(false);
         await next().ConfigureAwait(false);
     }
 

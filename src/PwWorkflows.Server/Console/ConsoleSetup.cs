@@ -41,6 +41,7 @@ internal static class ConsoleSetup
         services.AddScoped<Show>();
         services.AddSingleton<Rail>();
         services.AddSingleton<NeedsBoard>();
+        services.AddSingleton<LiveFeed>();
         services.AddSingleton<INeeds, ApprovalNeeds>();
         services.AddSingleton<INeeds, ToDoNeeds>();
         services.AddSingleton<INeeds, StuckNeeds>();
@@ -64,6 +65,7 @@ internal static class ConsoleSetup
     {
         ConsoleAssets.Map(routes);
         FilingFiles.Map(routes);
+        LiveEndpoint.Map(routes);
         routes.MapRazorPages();
     }
 
@@ -96,11 +98,18 @@ internal static class ConsoleSetup
             // What a page asks for by itself is no sign that somebody is there.
             OnCheckSlidingExpiration = static context =>
             {
-                if (IsPart(context.HttpContext)) context.ShouldRenew = false;
+                if (IsPart(context.HttpContext) || IsEvents(context.HttpContext)) context.ShouldRenew = false;
                 return Task.CompletedTask;
             },
             OnRedirectToLogin = static context =>
             {
+                if (IsEvents(context.HttpContext))
+                {
+                    // Whoever listens is told by what it then asks for as a part.
+                    context.Response.StatusCode = StatusCodes.Status204NoContent;
+                    return Task.CompletedTask;
+                }
+
                 if (!IsPart(context.HttpContext))
                 {
                     context.Response.Redirect(context.RedirectUri);
@@ -115,6 +124,9 @@ internal static class ConsoleSetup
             OnRedirectToAccessDenied = static context => ConsoleProblem.DeniedAsync(context.HttpContext),
         };
     }
+
+    /// <summary>Whether a page listens for what changes.</summary>
+    private static bool IsEvents(HttpContext http) => http.Request.Path == LiveEndpoint.Path;
 
     /// <summary>Whether htmx asks for a part of a page.</summary>
     private static bool IsPart(HttpContext http) => http.Request.Headers.ContainsKey("HX-Request");

@@ -12,6 +12,8 @@ internal sealed class OverviewPage(NeedsBoard board, OutsideHealth health, IWork
     /// <summary>A filing as it is listed here.</summary>
     public sealed record FilingLine(string Order, string Form, int Year, string Confirmation, DateTimeOffset FiledAt, long Sequence);
 
+    public override string? Topic => LiveFeed.Overview;
+
     public IReadOnlyList<(INeeds Source, NeedsOfSection? Needs)> Needs { get; private set; } = [];
 
     public IReadOnlyList<(string Label, long Count)> Today { get; private set; } = [];

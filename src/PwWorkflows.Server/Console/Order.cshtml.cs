@@ -17,6 +17,8 @@ internal sealed class OrderPage(OrderReader reader, IOrders orders, IPwDatabase 
 
     public sealed record Effect(string Key, string Status, int Attempts, string? Result, string? Note, DateTimeOffset At);
 
+    public override string? Topic => LiveFeed.Order(RouteData.Values["order"] as string ?? "");
+
     public OrderView Order { get; private set; } = null!;
     public TelecomEntity? Carrier { get; private set; }
     public IReadOnlyList<ToDo> ToDos { get; private set; } = [];

@@ -13,6 +13,8 @@ internal sealed class SchedulePage(ScheduleBook book) : ConsolePage
     private const int Shown = 12;
     private const int RunsShown = 100;
 
+    public override string? Topic => LiveFeed.Schedule(RouteData.Values["name"] as string ?? "");
+
     public ScheduleView Schedule { get; private set; } = null!;
 
     public IReadOnlyList<ScheduleRunView> Runs { get; private set; } = [];

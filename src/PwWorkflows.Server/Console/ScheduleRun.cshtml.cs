@@ -7,6 +7,8 @@ namespace PwWorkflows.Server.Pages;
 /// <summary><c>/schedules/pw-x/runs/1</c>: what one run did.</summary>
 internal sealed class ScheduleRunPage(ScheduleBook book, ScheduleHistory history) : ConsolePage
 {
+    public override string? Topic => LiveFeed.Run(RouteData.Values["run"] as string ?? "");
+
     public ScheduleRunView Run { get; private set; } = null!;
 
     public IReadOnlyList<ScheduleLogLine> Lines { get; private set; } = [];

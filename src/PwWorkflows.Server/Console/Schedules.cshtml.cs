@@ -8,6 +8,8 @@ internal sealed class SchedulesPage(ScheduleBook book) : ConsolePage
 {
     private static readonly TimeSpan Told = TimeSpan.FromDays(30);
 
+    public override string? Topic => LiveFeed.Schedules;
+
     public IReadOnlyList<ScheduleView> Schedules { get; private set; } = [];
 
     /// <summary>Due times of the last 30 days that nobody was there for.</summary>

@@ -30,6 +30,9 @@ public sealed partial class ConsoleHttp : IDisposable
 
     public async Task<string> TextAsync(string path, CancellationToken ct) => await _http.GetStringAsync(path, ct);
 
+    /// <summary>Opens a stream of events.</summary>
+    public Task<Stream> StreamAsync(string path, CancellationToken ct) => _http.GetStreamAsync(path, ct);
+
     /// <summary>Sends a form with the token of a page; where it leads and what it says.</summary>
     public async Task<(HttpStatusCode Status, string Body, Uri? Location)> SendAsync(string tokenPage, string path, Dictionary<string, string> fields, CancellationToken ct)
     {

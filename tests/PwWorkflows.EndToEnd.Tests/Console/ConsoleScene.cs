@@ -120,6 +120,7 @@ public sealed class ConsoleTab : IAsyncDisposable
     private readonly ConcurrentQueue<string> _complaints = new();
     private readonly ConcurrentQueue<string> _hosts = new();
     private readonly List<int> _expected = [];
+    private bool _mayFail;
 
     internal ConsoleTab(IBrowserContext context, IPage page, string kind)
     {
@@ -127,12 +128,12 @@ public sealed class ConsoleTab : IAsyncDisposable
         page.Console += (_, m) =>
         {
             // The browser's own line about an error answer comes beside the answer itself.
-            if (m.Type is "error" && !m.Text.StartsWith("Failed to load resource", StringComparison.Ordinal)) _complaints.Enqueue($"console: {m.Text}");
+            if (m.Type is "error" && !_mayFail && !m.Text.StartsWith("Failed to load resource", StringComparison.Ordinal)) _complaints.Enqueue($"console: {m.Text}");
         };
         page.PageError += (_, e) => _complaints.Enqueue($"error: {e}");
         page.RequestFailed += (_, r) =>
         {
-            if (r.Failure != "net::ERR_ABORTED") _complaints.Enqueue($"request failed: {r.Method} {r.Url} {r.Failure}");
+            if (r.Failure != "net::ERR_ABORTED" && !_mayFail) _complaints.Enqueue($"request failed: {r.Method} {r.Url} {r.Failure}");
         };
         page.Response += (_, r) =>
         {
@@ -145,6 +146,9 @@ public sealed class ConsoleTab : IAsyncDisposable
 
     /// <summary>Says that an answer of this status is meant to come.</summary>
     public void Expect(int status) => _expected.Add(status);
+
+    /// <summary>Says that the server will be away.</summary>
+    public void ExpectFailures() => _mayFail = true;
 
     public Task GoAsync(string path) => Page.GotoAsync(path);
 

@@ -139,6 +139,7 @@ public sealed class FrameTests(ConsoleScene console)
     {
         await using var tab = await console.OpenAsync("viewer", "/");
         var cookie = (await tab.Page.Context.CookiesAsync()).Single(c => c.Name == "pw-console");
+        tab.ExpectFailures(); // The open page listens.
         await console.Scene.RestartAsync(Ct);
         using var http = new HttpClient(new HttpClientHandler { AllowAutoRedirect = false, UseCookies = false }) { BaseAddress = console.Scene.Server.BaseUrl };
         Assert.Equal(HttpStatusCode.OK, await StatusAsync(cookie.Value));

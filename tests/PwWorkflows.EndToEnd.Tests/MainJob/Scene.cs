@@ -98,6 +98,15 @@ public sealed class Scene : IAsyncDisposable
         await StartServerAsync(ct, killAt);
     }
 
+    /// <summary>Writes into the database past the server, as another node would; only with PostgreSQL.</summary>
+    public async Task SqlAsync(string sql, CancellationToken ct)
+    {
+        await using var connection = new NpgsqlConnection(Database);
+        await connection.OpenAsync(ct);
+        await using var command = new NpgsqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync(ct);
+    }
+
     private async Task StartServerAsync(CancellationToken ct, string? killAt = null)
     {
         var settings = killAt is null ? Settings : new Dictionary<string, string>(Settings) { ["PW_KILL_AT"] = killAt };

@@ -106,11 +106,90 @@
     }
   });
 
-  // Nothing jumps under somebody who reads: a part is renewed only while the page is seen and nothing in it is open or chosen.
+  // Live parts: the server tells which topic has changed, and the parts of that topic are asked for anew. Where it can't tell, they renew themselves slowly.
+  const stale = new Set();
+  const topicOf = part => part.dataset.live?.split('~')[0];
+  const typed = part => [...part.querySelectorAll('input:not([type=hidden]), textarea')].some(i => i.type === 'checkbox' ? i.checked !== i.defaultChecked : i.value !== i.defaultValue);
+
+  // Nothing jumps under somebody who reads: a part is renewed only while the page is seen and nothing in it is open, chosen or typed.
+  function held(part) {
+    const selection = document.getSelection();
+    return document.hidden || part.querySelector('details[open], :focus-visible, tr[data-chosen]') || typed(part) || (selection && !selection.isCollapsed && part.contains(selection.anchorNode));
+  }
+  function offer(show) {
+    let button = document.querySelector('[data-renew]');
+    if (!show) { button?.remove(); return; }
+    if (button) return;
+    button = document.createElement('button');
+    button.type = 'button';
+    button.className = 'renew';
+    button.dataset.renew = '';
+    button.textContent = 'Something here has changed. Show it';
+    button.addEventListener('click', () => { for (const part of document.querySelectorAll('[data-live]')) if (stale.has(topicOf(part))) { part.dataset.now = ''; htmx.trigger(part, 'renew'); } });
+    document.body.append(button);
+  }
+  let renewing = 0;
+  function renew() {
+    clearTimeout(renewing);
+    if (stale.size === 0) { offer(false); return; }
+    let waits = false;
+    for (const topic of [...stale]) {
+      const parts = [...document.querySelectorAll('[data-live]')].filter(p => topicOf(p) === topic);
+      if (parts.some(held)) { waits ||= !document.hidden; continue; }
+      stale.delete(topic);
+      for (const part of parts) htmx.trigger(part, 'renew');
+    }
+    offer(waits);
+    // What comes in quick succession is shown together.
+    renewing = setTimeout(renew, 1500);
+  }
+
+  let source = null;
+  let wait = 2000;
+  function listen() {
+    if (source || document.hidden || !window.EventSource || !window.htmx) return;
+    const marks = new Map();
+    for (const part of document.querySelectorAll('[data-live]')) {
+      const [topic, mark] = part.dataset.live.split('~');
+      if (topic && !marks.get(topic)) marks.set(topic, mark ?? '');
+    }
+    if (marks.size === 0) return;
+    source = new EventSource('/live?' + [...marks].map(([topic, mark]) => 'on=' + encodeURIComponent(topic + '~' + mark)).join('&'));
+    source.addEventListener('changed', event => {
+      const at = event.data.lastIndexOf('~');
+      const topic = event.data.slice(0, at);
+      for (const part of document.querySelectorAll('[data-live]')) if (topicOf(part) === topic) part.dataset.live = event.data;
+      stale.add(topic);
+      renew();
+    });
+    source.addEventListener('here', () => { root.dataset.liveness = 'on'; wait = 2000; });
+    // The sign-in has ended, or another tab renewed it: a part that is asked for finds out.
+    source.addEventListener('end', () => { leave(); const rail = document.getElementById('rail'); if (rail) htmx.trigger(rail, 'renew'); setTimeout(listen, wait = Math.min(2 * wait, 60000)); });
+    source.addEventListener('error', () => {
+      // The browser would try again with the marks of the page as it was.
+      leave();
+      setTimeout(listen, wait = Math.min(2 * wait, 60000));
+    });
+  }
+  function leave() { source?.close(); source = null; delete root.dataset.liveness; }
+  document.addEventListener('visibilitychange', () => { if (document.hidden) leave(); else { listen(); renew(); } });
+  addEventListener('pagehide', leave);
+  addEventListener('pageshow', listen);
+
   document.addEventListener('htmx:beforeRequest', event => {
     const part = event.detail.elt;
-    const selection = document.getSelection();
     if (event.detail.requestConfig?.triggeringEvent?.type === 'submit') return;
-    if (document.hidden || part.querySelector('details[open], :focus-visible') || (selection && !selection.isCollapsed && part.contains(selection.anchorNode))) event.preventDefault();
+    if ('now' in part.dataset) { stale.delete(topicOf(part)); offer(stale.size > 0); return; }
+    if (held(part)) event.preventDefault();
   });
+
+  // What somebody typed is still there when the page is loaded again, until it is sent.
+  const places = document.querySelectorAll('textarea[data-keep]');
+  const nameOf = field => `pw-typed:${location.pathname}:${field.name}`;
+  for (const field of places) {
+    const kept = sessionStorage.getItem(nameOf(field));
+    if (kept && !field.value) field.value = kept;
+    field.addEventListener('input', () => { if (field.value) sessionStorage.setItem(nameOf(field), field.value); else sessionStorage.removeItem(nameOf(field)); });
+    field.form?.addEventListener('submit', event => { if (!event.defaultPrevented) sessionStorage.removeItem(nameOf(field)); });
+  }
 })();
