@@ -13,6 +13,11 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
 {
     private const int TokensPerBlock = 1 << 20;
     private const int ExactCountLimit = 10_000;
+    /// <summary>A search that finds more beginnings than this is one for a common word.</summary>
+    private const int MostFound = 1000;
+    // The ids of the definitions that have instances, each by one step in the index.
+    private const string KnownDefinitions =
+        "d(id) AS (SELECT min(definition_id) FROM workflow_instances UNION ALL SELECT (SELECT min(definition_id) FROM workflow_instances WHERE definition_id > d.id) FROM d WHERE d.id IS NOT NULL)";
     private static readonly TimeSpan CountsStayFor = TimeSpan.FromSeconds(60);
 
     private const string InstanceColumns =
@@ -25,7 +30,7 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
         "SELECT d.id, d.definition_id, d.version, d.name, d.description, d.is_latest, d.is_published, d.content_hash, c.content, d.source_file, d.source_hash, d.created_at, d.created_by " +
         "FROM workflow_definitions d JOIN workflow_contents c ON c.hash = d.content_hash";
 
-    private static readonly string[] Searched = ["id", "name", "correlation_id", "definition_id"];
+    private static readonly string[] SearchedColumns = ["id", "name", "correlation_id", "definition_id"];
 
     private readonly Dictionary<string, (long Count, DateTimeOffset At)> _counts = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim _tokenGate = new(1, 1);
@@ -50,6 +55,8 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
     protected abstract DbCommand Command(DbConnection connection, DbTransaction? transaction, string sql, object?[] args);
     protected abstract string AnyOf(string parameter);
     protected abstract string LikeOperator { get; }
+    /// <summary>Put after an expression that is to be compared byte by byte.</summary>
+    protected abstract string BytewiseCollation { get; }
     protected abstract string NowOf(string parameter);
     protected abstract object? NowArgument { get; }
     protected abstract DateTimeOffset ReadTime(DbDataReader reader, int column);
@@ -244,7 +251,7 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
     {
         ArgumentOutOfRangeException.ThrowIfNegative(skip);
         ArgumentOutOfRangeException.ThrowIfNegative(take);
-        var (where, args) = Where(filter);
+        var (where, args) = Where(filter, await FindSearchedAsync(filter, ct).ConfigureAwait(false));
         var limits = string.Create(CultureInfo.InvariantCulture, $" LIMIT {take} OFFSET {skip}");
         var by = string.Create(CultureInfo.InvariantCulture, $" ORDER BY {OrderColumn(order)} {(descending ? "DESC" : "ASC")}{(order == InstanceOrder.Created ? "" : " NULLS LAST")}, i.id {(descending ? "DESC" : "ASC")}");
         // The inner select finds the page in the index alone; only the rows of the page are fetched.
@@ -291,14 +298,50 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
 
     public async Task<long> CountInstancesAsync(InstanceFilter filter, CancellationToken ct)
     {
-        var (where, args) = Where(filter);
+        var (where, args) = Where(filter, await FindSearchedAsync(filter, ct).ConfigureAwait(false));
         return await CountAsync("SELECT count(*) FROM workflow_instances i" + where, args, ct).ConfigureAwait(false);
     }
 
     private async Task<long> CountAsync(string sql, object?[] args, CancellationToken ct) =>
         (await QueryAsync(sql, args, r => r.GetInt64(0), hot: false, ct).ConfigureAwait(false))[0];
 
-    private (string Where, object?[] Args) Where(InstanceFilter filter)
+    /// <summary>What a search found in the indexes.</summary>
+    /// <param name="Ids">Instances whose id, business key or name begins with the text.</param>
+    /// <param name="Definitions">Definitions whose id holds it.</param>
+    private sealed record Searched(IReadOnlyList<string> Ids, IReadOnlyList<string> Definitions);
+
+    /// <summary>
+    /// Looks a search up in the indexes first: what begins with it, and the few definitions whose id holds it. Only when there is nothing of the kind, or too much for it to be what was meant, is the text looked for
+    /// in the middle of ids, keys and names, which no index helps with.
+    /// </summary>
+    private async Task<Searched?> FindSearchedAsync(InstanceFilter filter, CancellationToken ct)
+    {
+        if (filter.SearchTerm?.Trim() is not { Length: > 0 } term) return null;
+        var definitions = await QueryAsync(
+            $"WITH RECURSIVE {KnownDefinitions} SELECT id FROM d WHERE id {LikeOperator} $1 ESCAPE '\\'", ["%" + Escaped(term) + "%"], static r => r.GetString(0), hot: false, ct).ConfigureAwait(false);
+        var arms = new List<string>();
+        var args = new List<object?>();
+        foreach (var text in new[] { term, term.ToLowerInvariant(), term.ToUpperInvariant() }.Distinct(StringComparer.Ordinal))
+        {
+            arms.Add(Begins("id", text));
+            arms.Add("correlation_id IS NOT NULL AND " + Begins("correlation_id", text));
+        }
+
+        arms.Add("name IS NOT NULL AND " + Begins("lower(name)" + BytewiseCollation, term.ToLowerInvariant()));
+        var ids = await QueryAsync(string.Join(" UNION ", arms.Select(static a => $"SELECT id FROM (SELECT id FROM workflow_instances WHERE {a} LIMIT {MostFound + 1}) found")), [.. args], static r => r.GetString(0), hot: false, ct).ConfigureAwait(false);
+        return ids.Count + definitions.Count is 0 || ids.Count > MostFound ? null : new(ids, definitions);
+
+        string Begins(string what, string text)
+        {
+            args.Add(text);
+            args.Add(text + "\U0010FFFF"); // Nothing that begins with the text comes after it.
+            return string.Create(CultureInfo.InvariantCulture, $"{what} >= ${args.Count - 1} AND {what} < ${args.Count}");
+        }
+    }
+
+    private static string Escaped(string text) => text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("%", "\\%", StringComparison.Ordinal).Replace("_", "\\_", StringComparison.Ordinal);
+
+    private (string Where, object?[] Args) Where(InstanceFilter filter, Searched? searched = null)
     {
         var conditions = new List<string>();
         var args = new List<object?>();
@@ -338,10 +381,18 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
         if (filter.CorrelationId is { } correlation) conditions.Add("i.correlation_id = " + Next(correlation));
         if (filter.ParentInstanceId is { } parent) conditions.Add("i.parent_instance_id = " + Next(parent));
         if (filter.HasIncidents is { } incidents) conditions.Add(incidents ? "i.incident_count > 0" : "i.incident_count = 0");
-        if (!string.IsNullOrWhiteSpace(filter.SearchTerm))
+        if (searched is not null)
         {
-            var pattern = Next("%" + filter.SearchTerm.Trim().Replace("\\", "\\\\", StringComparison.Ordinal).Replace("%", "\\%", StringComparison.Ordinal).Replace("_", "\\_", StringComparison.Ordinal) + "%");
-            conditions.Add("(" + string.Join(" OR ", Searched.Select(c => $"i.{c} {LikeOperator} {pattern} ESCAPE '\\'")) + ")");
+            var found = new List<string>();
+            if (searched.Ids.Count > 0) found.Add("i.id" + AnyOf(Next(searched.Ids.ToArray())));
+            if (searched.Definitions is [var only]) found.Add("i.definition_id = " + Next(only));
+            else if (searched.Definitions.Count > 0) found.Add("i.definition_id" + AnyOf(Next(searched.Definitions.ToArray())));
+            conditions.Add("(" + string.Join(" OR ", found) + ")");
+        }
+        else if (!string.IsNullOrWhiteSpace(filter.SearchTerm))
+        {
+            var pattern = Next("%" + Escaped(filter.SearchTerm.Trim()) + "%");
+            conditions.Add("(" + string.Join(" OR ", SearchedColumns.Select(c => $"i.{c} {LikeOperator} {pattern} ESCAPE '\\'")) + ")");
         }
 
         return (conditions.Count == 0 ? "" : " WHERE " + string.Join(" AND ", conditions), [.. args]);
@@ -381,8 +432,7 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
         if (definitionId is null)
         {
             var known = await QueryAsync(
-                "WITH RECURSIVE d(id) AS (SELECT min(definition_id) FROM workflow_instances UNION ALL " +
-                "SELECT (SELECT min(definition_id) FROM workflow_instances WHERE definition_id > d.id) FROM d WHERE d.id IS NOT NULL) SELECT id FROM d WHERE id IS NOT NULL",
+                $"WITH RECURSIVE {KnownDefinitions} SELECT id FROM d WHERE id IS NOT NULL",
                 [], r => r.GetString(0), hot: false, ct).ConfigureAwait(false);
             definitions = known.Except(except, StringComparer.Ordinal);
         }

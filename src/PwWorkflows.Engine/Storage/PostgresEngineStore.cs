@@ -60,6 +60,7 @@ internal sealed class PostgresEngineStore : EngineStoreBase
 
     protected override string AnyOf(string parameter) => $" = ANY({parameter})";
     protected override string LikeOperator => "ILIKE";
+    protected override string BytewiseCollation => " COLLATE \"C\"";
     protected override string NowOf(string parameter) => $"coalesce({parameter}::timestamptz, now())";
     protected override object? NowArgument => ClockOverride?.Invoke().ToUniversalTime();
     protected override DateTimeOffset ReadTime(DbDataReader reader, int column) => reader.GetFieldValue<DateTimeOffset>(column);

@@ -23,6 +23,7 @@ internal sealed class SqliteEngineStore : EngineStoreBase
 
     protected override string AnyOf(string parameter) => $" IN (SELECT value FROM json_each({parameter}))";
     protected override string LikeOperator => "LIKE";
+    protected override string BytewiseCollation => "";
     protected override string NowOf(string parameter) => parameter;
     protected override object? NowArgument => SqliteValue.Of(Now);
     protected override DateTimeOffset ReadTime(DbDataReader reader, int column) => SqliteValue.Time(reader, column);

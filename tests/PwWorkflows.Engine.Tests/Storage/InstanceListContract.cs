@@ -66,6 +66,33 @@ public abstract class InstanceListContract(ITestDatabase database) : StoreTestBa
         Assert.Equal("", await Ids(new InstanceFilter(SearchTerm: "5%f")));
     }
 
+    [Theory]
+    [InlineData("RUN-0", "run-0")] // an id, in whatever case
+    [InlineData("run-1", "run-1 run-10 run-11")] // how ids begin
+    [InlineData("co-77", "run-7")] // how a business key begins
+    [InlineData("ÉTÉ de", "run-8")] // how a name begins
+    [InlineData("weep", "run-10 run-11")] // any part of a definition's id
+    [InlineData("o-sw", "run-10 run-11 run-9")] // in the middle of a key, too, when it is one of a definition
+    [InlineData("-777", "run-7")] // in the middle, as nothing begins with it
+    [InlineData("TAIL", "run-8")]
+    [InlineData("none", "")]
+    public async Task A_search_finds_by_id_key_name_and_definition(string term, string found)
+    {
+        await FillAsync(12, i => i switch
+        {
+            7 => Ended(Instance("run-7", correlation: "CO-777")),
+            8 => Ended(Instance("run-8")) with { Name = "été de la cocktail" },
+            9 => Ended(Instance("run-9", definition: "go-swim")),
+            > 9 => Ended(Instance("run-" + i, definition: "go-sweep")),
+            _ => Ended(Instance("run-" + i)),
+        });
+        var (items, total) = await Store.ListInstancesAsync(new InstanceFilter(SearchTerm: term), 0, 100, Ct);
+        Assert.Equal(found, string.Join(' ', items.Select(i => i.Id).Order(StringComparer.Ordinal)));
+        Assert.Equal(total, await Store.CountInstancesAsync(new InstanceFilter(SearchTerm: term), Ct));
+        var (suspended, _) = await Store.ListInstancesAsync(new InstanceFilter(SearchTerm: term, Statuses: [InstanceStatus.Suspended]), 0, 100, Ct);
+        Assert.Empty(suspended);
+    }
+
     [Fact]
     public async Task An_activation_is_looked_for_among_the_living()
     {
