@@ -1,5 +1,6 @@
 using System.Data.Common;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Options;
@@ -76,11 +77,14 @@ public sealed class Commissions(
     /// <summary>The job.</summary>
     public const string Job = "pw-commission-worker";
 
+    /// <summary>Rows that are looked at together.</summary>
+    internal const int Page = 500;
+
     private const string DocType = "Commission Ledger Entry";
 
     private sealed record Row(long Id, string Order, string Partner, int RateBps, long Cents, string Status, DateOnly ClearsOn, string? Statement, long Entered, int Seqs, long OrderCents, long RefundedCents, string PaymentStatus);
 
-    private sealed record Entry(long Id, string Order, int Seq, string Partner, long Cents, string Status, string ClearsOn, string? Statement, string? Reason, string? MirroredAs)
+    private sealed record Entry(long Id, string Order, int Seq, string Partner, long Cents, string Status, string ClearsOn, string? Statement, string? Reason, string? MirroredAs, int Mirrors)
     {
         public string Signature => string.Create(CultureInfo.InvariantCulture, $"{Status}:{Cents}:{Statement}");
     }
@@ -116,7 +120,7 @@ public sealed class Commissions(
     public async Task<StepResult> SettleAsync(bool dryRun, CancellationToken ct)
     {
         var moves = new Dictionary<CommissionMove, int>();
-        foreach (var row in await RowsAsync(ct).ConfigureAwait(false))
+        await foreach (var row in RowsAsync(ct).ConfigureAwait(false))
         {
             var gone = row.PaymentStatus is not (PaymentStatuses.Paid or PaymentStatuses.PartiallyRefunded);
             var kept = row.OrderCents - row.RefundedCents;
@@ -156,14 +160,16 @@ public sealed class Commissions(
 
     /// <summary>Rows that ERPNext does not have as they are.</summary>
     public async Task<IReadOnlyList<string>> FindUnmirroredAsync(CancellationToken ct) => erp.IsConfigured
-        ? [.. (await EntriesAsync("1 = 1", ct).ConfigureAwait(false)).Where(e => e.MirroredAs != e.Signature).Select(e => e.Id.ToString(CultureInfo.InvariantCulture))]
+        ? await database.QueryAsync(
+            "SELECT id FROM commissions WHERE mirrored_as IS NULL OR mirrored_as <> status || ':' || CAST(amount_cents AS text) || ':' || COALESCE(statement, '') ORDER BY id",
+            Parameters.None, static r => r.GetInt64(0).ToString(CultureInfo.InvariantCulture), ct).ConfigureAwait(false)
         : [];
 
     /// <summary>Writes a row to ERPNext.</summary>
     public async Task<StepResult> MirrorAsync(string id, bool dryRun, CancellationToken ct)
     {
         if (!long.TryParse(id, NumberStyles.None, CultureInfo.InvariantCulture, out var number)) throw new NonRetryableException($"'{id}' is no row of the commission ledger.");
-        if (await EntriesAsync("c.id = " + number.ToString(CultureInfo.InvariantCulture), ct).ConfigureAwait(false) is not [var entry] || entry.MirroredAs == entry.Signature) return new("Current", $"ERPNext has row {id} as it is.");
+        if (await EntriesAsync("c.id = @id", Parameters.Of(("id", number)), ct).ConfigureAwait(false) is not [var entry] || entry.MirroredAs == entry.Signature) return new("Current", $"ERPNext has row {id} as it is.");
         if (dryRun) return new("Mirrored", $"Would write row {id} ({entry.Order}, {Money(entry.Cents)}, {entry.Status}) to ERPNext.");
         var reference = "PW-COM-" + id;
         var fields = new JsonObject
@@ -178,8 +184,9 @@ public sealed class Commissions(
             ["statement"] = entry.Statement ?? "",
             ["reason"] = entry.Reason ?? "",
         };
+        // With the number of the writing: a row that is again as it was once is written again.
         var name = await effects.RunAsync(
-            $"erp:commission:{id}:{entry.Signature}",
+            string.Create(CultureInfo.InvariantCulture, $"erp:commission:{id}:{entry.Mirrors}:{entry.Signature}"),
             "erpnext.commission",
             async token =>
             {
@@ -200,7 +207,8 @@ public sealed class Commissions(
                 : new Reconciliation<Name>.DidNotHappen(),
             ct).ConfigureAwait(false);
         await database.ExecuteAsync(
-            "UPDATE commissions SET erpnext_name = @name, mirrored_as = @signature WHERE id = @id", Parameters.Of(("name", name.Value), ("signature", entry.Signature), ("id", number)), ct).ConfigureAwait(false);
+            "UPDATE commissions SET erpnext_name = @name, mirrored_as = @signature, mirrors = mirrors + 1 WHERE id = @id AND mirrors = @mirrors",
+            Parameters.Of(("name", name.Value), ("signature", entry.Signature), ("id", number), ("mirrors", entry.Mirrors)), ct).ConfigureAwait(false);
         return new("Mirrored", $"Row {id} ({entry.Order}, {Money(entry.Cents)}, {entry.Status}) is {name.Value} in ERPNext.");
     }
 
@@ -222,8 +230,8 @@ public sealed class Commissions(
         var end = MonthStart(month.AddMonths(1));
         if (dryRun)
         {
-            var open = await EntriesAsync("c.status = 'payable' AND c.statement IS NULL", ct).ConfigureAwait(false);
-            return new("Made", $"Would make the statement {statement} of up to {open.Count(e => e.Partner == partner).ToString(CultureInfo.InvariantCulture)} rows.");
+            var open = await EntriesAsync("c.status = 'payable' AND c.statement IS NULL AND c.partner_code = @partner AND c.payable_at < @end", Parameters.Of(("partner", partner), ("end", end)), ct).ConfigureAwait(false);
+            return new("Made", $"Would make the statement {statement} of {open.Count.ToString(CultureInfo.InvariantCulture)} rows.");
         }
 
         if (month >= FirstOfMonth) return new("NotDue", $"The month of {statement} is not over.");
@@ -235,14 +243,16 @@ public sealed class Commissions(
                     Parameters.Of(("id", statement), ("partner", partner), ("month", month.ToString("yyyy-MM", CultureInfo.InvariantCulture)), ("now", time.GetUtcNow())), token).ConfigureAwait(false);
                 // What was stated once is never changed: later rows go into the next month's.
                 if (added == 0) return 0;
-                await connection.ExecuteAsync(
+                var stated = await connection.ExecuteAsync(
                     transaction, "UPDATE commissions SET statement = @id WHERE partner_code = @partner AND status = 'payable' AND statement IS NULL AND payable_at < @end",
                     Parameters.Of(("id", statement), ("partner", partner), ("end", end)), token).ConfigureAwait(false);
+                // All of it was reversed since it was found: an empty statement would take the month's place and never be sent.
+                if (stated == 0) return await connection.ExecuteAsync(transaction, "DELETE FROM commission_statements WHERE id = @id", Parameters.Of(("id", statement)), token).ConfigureAwait(false);
                 return await connection.ExecuteAsync(
                     transaction, "UPDATE commission_statements SET total_cents = (SELECT COALESCE(SUM(amount_cents), 0) FROM commissions WHERE statement = @id) WHERE id = @id", Parameters.Of(("id", statement)), token).ConfigureAwait(false);
             },
             ct).ConfigureAwait(false);
-        var rows = (await EntriesAsync("c.statement IS NOT NULL", ct).ConfigureAwait(false)).Where(e => e.Statement == statement).ToList();
+        var rows = await EntriesAsync("c.statement = @statement", Parameters.Of(("statement", statement)), ct).ConfigureAwait(false);
         if (rows.Count == 0) return new("NotDue", $"There is nothing to state for {statement}.");
         var csv = Csv(rows);
         var key = await evidence.KeepAsync(Job, statement, statement + ".csv", Encoding.UTF8.GetBytes(csv), "text/csv", "commission statement", ct).ConfigureAwait(false);
@@ -308,20 +318,33 @@ public sealed class Commissions(
 
     private static string Money(long cents) => string.Create(CultureInfo.InvariantCulture, $"{(cents < 0 ? "-" : "")}${Math.Abs(cents) / 100m:#,0.00}");
 
-    private Task<List<Row>> RowsAsync(CancellationToken ct) => database.QueryAsync(
-        """
-        SELECT c.id, c.order_number, c.partner_code, c.rate_bps, c.amount_cents, c.status, c.clears_on, c.statement,
-            (SELECT CAST(SUM(x.amount_cents) AS bigint) FROM commissions x WHERE x.order_number = c.order_number), (SELECT COUNT(*) FROM commissions x WHERE x.order_number = c.order_number),
-            o.amount_cents, o.refunded_cents, o.payment_status
-        FROM commissions c JOIN compliance_orders o ON o.order_number = c.order_number WHERE c.seq = 0 ORDER BY c.id
-        """,
-        Parameters.None,
-        static r => new Row(r.GetInt64(0), r.GetString(1), r.GetString(2), r.GetInt32(3), r.GetInt64(4), r.GetString(5), Day(r.GetString(6)), r.Text(7), r.GetInt64(8), (int)r.GetInt64(9), r.GetInt64(10), r.GetInt64(11), r.GetString(12)), ct);
+    /// <summary>What the orders in the ledger have earned, some hundred at a time; those of which the rules can make nothing new are left out.</summary>
+    private async IAsyncEnumerable<Row> RowsAsync([EnumeratorCancellation] CancellationToken ct)
+    {
+        var today = Iso(Today);
+        for (var after = 0L; ;)
+        {
+            var page = await database.QueryAsync(
+                """
+                SELECT c.id, c.order_number, c.partner_code, c.rate_bps, c.amount_cents, c.status, c.clears_on, c.statement,
+                    (SELECT CAST(SUM(x.amount_cents) AS bigint) FROM commissions x WHERE x.order_number = c.order_number), (SELECT COUNT(*) FROM commissions x WHERE x.order_number = c.order_number),
+                    o.amount_cents, o.refunded_cents, o.payment_status
+                FROM commissions c JOIN compliance_orders o ON o.order_number = c.order_number
+                WHERE c.seq = 0 AND c.id > @after AND (c.status = 'payable' OR (c.status = 'pending' AND c.clears_on <= @today) OR (c.status = 'reversed') = (o.payment_status IN ('paid', 'partially_refunded')))
+                ORDER BY c.id LIMIT @page
+                """,
+                Parameters.Of(("after", after), ("today", today), ("page", (long)Page)),
+                static r => new Row(r.GetInt64(0), r.GetString(1), r.GetString(2), r.GetInt32(3), r.GetInt64(4), r.GetString(5), Day(r.GetString(6)), r.Text(7), r.GetInt64(8), (int)r.GetInt64(9), r.GetInt64(10), r.GetInt64(11), r.GetString(12)), ct).ConfigureAwait(false);
+            foreach (var row in page) yield return row;
+            if (page.Count < Page) yield break;
+            after = page[^1].Id;
+        }
+    }
 
-    private Task<List<Entry>> EntriesAsync(string where, CancellationToken ct) => database.QueryAsync(
-        $"SELECT c.id, c.order_number, c.seq, c.partner_code, c.amount_cents, c.status, c.clears_on, c.statement, c.reason, c.mirrored_as FROM commissions c WHERE {where} ORDER BY c.id", Parameters.None, Map, ct);
+    private Task<List<Entry>> EntriesAsync(string where, IReadOnlyList<KeyValuePair<string, object?>> values, CancellationToken ct) => database.QueryAsync(
+        $"SELECT c.id, c.order_number, c.seq, c.partner_code, c.amount_cents, c.status, c.clears_on, c.statement, c.reason, c.mirrored_as, c.mirrors FROM commissions c WHERE {where} ORDER BY c.id", values, Map, ct);
 
-    private static Entry Map(DbDataReader r) => new(r.GetInt64(0), r.GetString(1), r.GetInt32(2), r.GetString(3), r.GetInt64(4), r.GetString(5), r.GetString(6), r.Text(7), r.Text(8), r.Text(9));
+    private static Entry Map(DbDataReader r) => new(r.GetInt64(0), r.GetString(1), r.GetInt32(2), r.GetString(3), r.GetInt64(4), r.GetString(5), r.GetString(6), r.Text(7), r.Text(8), r.Text(9), r.GetInt32(10));
 
     private static DateOnly Day(string text) => DateOnly.ParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture);
 

@@ -128,6 +128,57 @@ public abstract class CommissionTests(PostgresFixture? postgres) : JobTests(post
     }
 
     [Fact]
+    public async Task Row_that_is_as_it_was_once_before_is_mirrored_again()
+    {
+        await PaidAsync();
+        await RunAsync();
+        await OrderIsAsync("disputed");
+        await RunAsync();
+        await OrderIsAsync("paid");
+        await RunAsync();
+        var entry = (await Get<ErpNextClient>().GetDocumentAsync("Commission Ledger Entry", "PW-COM-" + await ValueAsync("SELECT id FROM commissions"), Ct))!;
+        Assert.Equal("pending", entry["status"]!.GetValue<string>());
+        await OrderIsAsync("disputed");
+        await RunAsync();
+        entry = (await Get<ErpNextClient>().GetDocumentAsync("Commission Ledger Entry", "PW-COM-" + await ValueAsync("SELECT id FROM commissions"), Ct))!;
+        Assert.Equal("reversed", entry["status"]!.GetValue<string>());
+        Assert.Equal("4", await ValueAsync("SELECT mirrors FROM commissions"));
+    }
+
+    [Fact]
+    public async Task Statement_of_which_nothing_is_left_is_not_made_and_leaves_the_month_free()
+    {
+        await PaidAsync();
+        await RunAsync();
+        ItIs("2026-12-26 12:00");
+        await RunAsync();
+        ItIs("2027-01-01 12:00");
+        var statement = Assert.Single(await Commissions.FindStatementsAsync(Ct));
+        await OrderIsAsync("refunded", 49_901);
+        await Commissions.SettleAsync(false, Ct);
+        Assert.Equal("NotDue", (await Commissions.MakeStatementAsync(statement, false, Ct)).Outcome);
+        Assert.Null(await ValueAsync("SELECT id FROM commission_statements"));
+        Assert.Empty(await Commissions.FindStatementsAsync(Ct));
+        Assert.Empty(await Commissions.FindStatementMailsAsync(Ct));
+    }
+
+    [Fact]
+    public async Task Ledger_of_many_pages_is_settled_whole()
+    {
+        await PaidAsync();
+        await Commissions.OpenAsync(false, Ct);
+        var rows = Commissions.Page + 1;
+        await SqlAsync($"""
+            WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
+            INSERT INTO compliance_orders (order_number, service_slug, customer_name, customer_email, amount_cents, payment_status) SELECT 'CO-' || i, 'fcc-499a', 'Dana', 'dana@carrier.net', 49901, 'paid' FROM n
+            """);
+        await SqlAsync("INSERT INTO commissions (order_number, seq, partner_code, base_cents, rate_bps, amount_cents, status, clears_on, created_at) SELECT o.order_number, 0, c.partner_code, c.base_cents, c.rate_bps, c.amount_cents, c.status, c.clears_on, c.created_at FROM compliance_orders o JOIN commissions c ON c.order_number <> o.order_number");
+        ItIs("2026-12-25 12:00");
+        Assert.StartsWith($"{rows} payable", (await Commissions.SettleAsync(false, Ct)).Report, StringComparison.Ordinal);
+        Assert.Equal(rows.ToString(System.Globalization.CultureInfo.InvariantCulture), await ValueAsync("SELECT COUNT(*) FROM commissions WHERE status = 'payable'"));
+    }
+
+    [Fact]
     public async Task Answer_of_ERPNext_that_is_lost_makes_no_second_entry()
     {
         await PaidAsync();
