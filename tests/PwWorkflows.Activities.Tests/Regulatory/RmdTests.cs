@@ -49,7 +49,13 @@ public abstract class RmdTests(PostgresFixture? postgres) : JobTests(postgres)
         Assert.Equal("First", await RunAsync());
         Assert.Empty(Mails);
         Assert.Empty(await ToDosAsync());
-        // From the second on, whoever had us file and never appeared is missed, once.
+        // A filing takes some days to show.
+        Assert.Equal("Taken", await RunAsync());
+        Assert.Empty(await ToDosAsync());
+        // From then on, whoever had us file and never appeared is missed, once, and told when the next run misses him too.
+        Assert.Equal("Taken", await RunAsync());
+        Assert.Equal(["RMD 0077777777 rmd-unconfirmed"], await ToDosAsync());
+        Assert.Empty(Mails);
         Assert.Equal("Taken", await RunAsync());
         Assert.Equal("Taken", await RunAsync());
         Assert.Equal(["RMD 0077777777 rmd-missing"], await ToDosAsync());
@@ -62,6 +68,9 @@ public abstract class RmdTests(PostgresFixture? postgres) : JobTests(postgres)
         await RunAsync();
         Fcc.Remove(Frn);
         await RunAsync();
+        Assert.Empty(Mails);
+        Assert.Equal([$"RMD {Frn} rmd-unconfirmed"], await ToDosAsync());
+        await RunAsync();
         await RunAsync();
         var mail = Assert.Single(Mails);
         Assert.Equal("Voice LLC is no longer listed in the FCC's Robocall Mitigation Database", mail.Subject);
@@ -72,7 +81,75 @@ public abstract class RmdTests(PostgresFixture? postgres) : JobTests(postgres)
         await RunAsync();
         Fcc.Remove(Frn);
         await RunAsync();
+        await RunAsync();
         Assert.Equal(2, Mails.Count);
+    }
+
+    [Fact]
+    public async Task Carrier_that_one_run_alone_misses_is_for_a_person_and_the_customer_hears_nothing()
+    {
+        await RunAsync();
+        Fcc.Remove(Frn);
+        await RunAsync();
+        Fcc.Restore(Frn);
+        await RunAsync();
+        await RunAsync();
+        Assert.Empty(Mails);
+        Assert.Empty(await ToDosAsync());
+        Assert.Empty(await Rmd.FindAlertsAsync(Ct));
+    }
+
+    [Fact]
+    public async Task Looks_of_one_run_that_was_tried_again_are_one_look()
+    {
+        await EntityAsync(2, "Missing Inc", "0077777777");
+        await OrderAsync("CO-00000002", "lee@other.net", 2, o => o with { ServiceSlug = "rmd-filing", FulfillmentStatus = FulfillmentStatuses.Completed });
+        Time.Advance(TimeSpan.FromDays(30));
+        // The first one.
+        await Rmd.TakeAsync(false, Ct);
+        await Rmd.TakeAsync(false, Ct);
+        await Rmd.CompareAsync(false, Ct);
+        Assert.Empty(await ToDosAsync());
+        // And the one that misses somebody.
+        Time.Advance(TimeSpan.FromDays(7));
+        Fcc.Remove(Frn);
+        for (var i = 0; i < 3; i++)
+        {
+            await Rmd.TakeAsync(false, Ct);
+            await Rmd.CompareAsync(false, Ct);
+        }
+
+        Assert.Empty(await Rmd.FindAlertsAsync(Ct));
+        Assert.Equal(["RMD 0031234567 rmd-unconfirmed", "RMD 0077777777 rmd-unconfirmed"], await ToDosAsync());
+    }
+
+    [Fact]
+    public async Task Order_makes_certain_what_one_run_missed()
+    {
+        Fcc.Publish("DA-25-1A1", []);
+        await RunAsync();
+        Fcc.Remove(Frn);
+        Fcc.Publish("DA-26-2A1", [Frn]);
+        await RunAsync();
+        Assert.Contains("order DA-26-2A1 removes Voice LLC", Assert.Single(Mails).Text, StringComparison.Ordinal);
+        Assert.Equal([$"RMD {Frn} rmd-order"], await ToDosAsync());
+    }
+
+    [Fact]
+    public async Task Order_that_can_t_be_reached_is_told_and_read_by_the_next_run_and_holds_up_no_other()
+    {
+        Fcc.Publish("DA-25-1A1", []);
+        await RunAsync();
+        Fcc.Publish("DA-26-2A1", [Frn]);
+        Fcc.Publish("DA-26-3A1", ["0099000003"]);
+        Fcc.Faults.Add(new Fault { Kind = FaultKinds.Status, Status = 404, Match = "DA-26-2A1", Count = 1 });
+        var result = await Rmd.ReadOrdersAsync(false, Ct);
+        Assert.Equal("NotAsExpected", result.Outcome);
+        Assert.Contains("DA-26-2A1", result.Report, StringComparison.Ordinal);
+        Assert.Equal("1", await ValueAsync("SELECT COUNT(*) FROM rmd_removal_orders WHERE NOT baseline"));
+        Assert.Empty(await Rmd.FindAlertsAsync(Ct));
+        await RunAsync();
+        Assert.Single(Mails);
     }
 
     [Fact]
@@ -81,6 +158,7 @@ public abstract class RmdTests(PostgresFixture? postgres) : JobTests(postgres)
         await RunAsync();
         Fcc.Remove(Frn);
         await Rmd.TakeAsync(false, Ct); // And then nothing.
+        await RunAsync();
         await RunAsync();
         Assert.Single(Mails);
     }
