@@ -65,9 +65,11 @@ public sealed class Renewals(
 
     private const string Service = "service", Certification = "certification";
 
-    private sealed record Term(long Id, string Order, string Slug, DateOnly Due, string Status, int? LastNotice, string? RenewalOrder, string Name, string Email, string? Carrier, string PaymentStatus, string FulfillmentStatus);
+    private sealed record Term(long Id, string Order, string Slug, DateOnly Due, string Status, int? LastNotice, string? RenewalOrder, string Name, string Email, string? Carrier, string PaymentStatus, string FulfillmentStatus, bool RenewalPaid);
 
     private sealed record Certificate(long Id, string Filer, string Reseller, string ResellerFilerId, DateOnly Due, string Status, int? LastNotice, string? Name, string? Email);
+
+    private const string RenewalIsPaid = "EXISTS (SELECT 1 FROM compliance_orders n WHERE n.order_number = t.renewal_order AND n.payment_status IN ('paid', 'partially_refunded'))";
 
     private DateOnly Today => mailOptions.Value.Hours.DateOf(time.GetUtcNow());
 
@@ -75,16 +77,17 @@ public sealed class Renewals(
     public async Task<StepResult> KeepTermsAsync(bool dryRun, CancellationToken ct)
     {
         int opened = 0, renewed = 0, cancelled = 0;
-        var orders = await database.QueryAsync(
+        var slugs = options.Value.Services.Select(static (slug, i) => KeyValuePair.Create("slug" + i.ToString(CultureInfo.InvariantCulture), (object?)slug)).ToList();
+        var orders = slugs.Count == 0 ? [] : await database.QueryAsync(
             $"""
-             SELECT o.order_number, o.service_slug, o.telecom_entity_id, COALESCE(o.paid_at, o.created_at), o.renews_order_number, b.renewal_due
+             SELECT o.order_number, o.service_slug, o.telecom_entity_id, COALESCE(o.paid_at, o.created_at), b.renewal_due
              FROM compliance_orders o LEFT JOIN service_terms b ON b.order_number = o.renews_order_number
-             WHERE o.payment_status IN ('paid', 'partially_refunded') AND o.stripe_subscription_id IS NULL AND o.parent_order_number IS NULL AND o.fulfillment_status <> 'stopped'
+             WHERE o.payment_status IN ('paid', 'partially_refunded') AND o.service_slug IN ({string.Join(", ", slugs.Select(static s => "@" + s.Key))})
+                 AND o.stripe_subscription_id IS NULL AND o.parent_order_number IS NULL AND o.fulfillment_status <> 'stopped'
                  AND NOT EXISTS (SELECT 1 FROM service_terms t WHERE t.order_number = o.order_number) ORDER BY o.order_number
              """,
-            Parameters.None,
-            static r => (Order: r.GetString(0), Slug: r.GetString(1), Entity: r.Int(2), Paid: r.Time(3), Renews: r.Text(4), Before: r.Text(5)), ct).ConfigureAwait(false);
-        foreach (var o in orders.Where(o => options.Value.Services.Contains(o.Slug)))
+            slugs, static r => (Order: r.GetString(0), Slug: r.GetString(1), Entity: r.Int(2), Paid: r.Time(3), Before: r.Text(4)), ct).ConfigureAwait(false);
+        foreach (var o in orders)
         {
             // A renewal counts from the end of the year before it, so that whoever pays early loses nothing.
             var from = o.Before is { } before ? Day(before) : mailOptions.Value.Hours.DateOf(o.Paid);
@@ -97,16 +100,16 @@ public sealed class Renewals(
                 Parameters.Of(("order", o.Order), ("entity", o.Entity), ("slug", o.Slug), ("due", Iso(from.AddYears(1))), ("now", time.GetUtcNow())), ct).ConfigureAwait(false);
         }
 
-        foreach (var term in await TermsAsync("t.status IN ('active', 'expired')", ct).ConfigureAwait(false))
+        const string Back = "o.payment_status IN ('refunded', 'disputed') OR (o.fulfillment_status = 'stopped' AND t.status = 'active')";
+        foreach (var term in await TermsAsync($"t.status IN ('active', 'expired') AND ({Back} OR {RenewalIsPaid})", Parameters.None, ct).ConfigureAwait(false))
         {
-            string? to = null;
-            if (term.PaymentStatus is PaymentStatuses.Refunded or PaymentStatuses.Disputed || (term.FulfillmentStatus == FulfillmentStatuses.Stopped && term.Status == "active")) to = "cancelled";
-            else if (term.RenewalOrder is { } next && await IsPaidAsync(next, ct).ConfigureAwait(false)) to = "renewed";
-            if (to is null) continue;
-            if (to == "renewed") renewed++;
-            else cancelled++;
-            if (!dryRun)
-                await database.ExecuteAsync("UPDATE service_terms SET status = @to WHERE id = @id AND status = @from", Parameters.Of(("to", to), ("id", term.Id), ("from", term.Status)), ct).ConfigureAwait(false);
+            var back = term.PaymentStatus is PaymentStatuses.Refunded or PaymentStatuses.Disputed || (term.FulfillmentStatus == FulfillmentStatuses.Stopped && term.Status == "active");
+            if (back) cancelled++;
+            else renewed++;
+            if (dryRun) continue;
+            // Whoever was to ask the customer about the end need not any more.
+            if (term.Status == "expired") await todos.CloseAsync(term.Order, "term-expired", ct).ConfigureAwait(false);
+            await database.ExecuteAsync("UPDATE service_terms SET status = @to WHERE id = @id AND status = @from", Parameters.Of(("to", back ? "cancelled" : "renewed"), ("id", term.Id), ("from", term.Status)), ct).ConfigureAwait(false);
         }
 
         return new("Done", string.Create(CultureInfo.InvariantCulture, $"{(dryRun ? "Would open" : "Opened")} {opened} yearly terms, {(dryRun ? "renew" : "renewed")} {renewed}, {(dryRun ? "cancel" : "cancelled")} {cancelled}."));
@@ -115,9 +118,9 @@ public sealed class Renewals(
     /// <summary>Ends what was due before today and is not renewed.</summary>
     public async Task<StepResult> ExpireAsync(bool dryRun, CancellationToken ct)
     {
-        var today = Iso(Today);
-        var terms = await TermsAsync("t.status = 'active' AND t.renewal_due < '" + today + "'", ct).ConfigureAwait(false);
-        var certificates = await CertificatesAsync("c.status = 'active' AND c.renewal_due < '" + today + "'", ct).ConfigureAwait(false);
+        var today = Parameters.Of(("today", Iso(Today)));
+        var terms = await TermsAsync($"t.status = 'active' AND t.renewal_due < @today AND NOT {RenewalIsPaid}", today, ct).ConfigureAwait(false);
+        var certificates = await CertificatesAsync("c.status = 'active' AND c.renewal_due < @today", today, ct).ConfigureAwait(false);
         if (!dryRun)
         {
             foreach (var term in terms)
@@ -139,12 +142,13 @@ public sealed class Renewals(
 
     /// <summary>Terms that need the order for their next year.</summary>
     public async Task<IReadOnlyList<string>> FindOrdersToOpenAsync(CancellationToken ct) =>
-        [.. (await TermsAsync("t.status = 'active' AND t.renewal_order IS NULL", ct).ConfigureAwait(false)).Where(t => NeedsOrder(t, Today)).Select(t => t.Id.ToString(CultureInfo.InvariantCulture))];
+        [.. (await TermsAsync("t.status = 'active' AND t.renewal_order IS NULL AND t.renewal_due BETWEEN @from AND @to", Within(OrderDays), ct).ConfigureAwait(false)).Select(t => t.Id.ToString(CultureInfo.InvariantCulture))];
 
     /// <summary>Opens the order for a term's next year: the same service and price, unpaid, with answers to be given anew.</summary>
     public async Task<StepResult> OpenOrderAsync(string termId, bool dryRun, CancellationToken ct)
     {
-        if ((await TermsAsync("t.status = 'active' AND t.renewal_order IS NULL", ct).ConfigureAwait(false)).FirstOrDefault(t => t.Id.ToString(CultureInfo.InvariantCulture) == termId) is not { } term || !NeedsOrder(term, Today))
+        if (!long.TryParse(termId, NumberStyles.None, CultureInfo.InvariantCulture, out var id)) throw new NonRetryableException($"'{termId}' is no number of a term.");
+        if (await TermsAsync("t.id = @id AND t.status = 'active' AND t.renewal_order IS NULL AND t.renewal_due BETWEEN @from AND @to", [.. Within(OrderDays), new("id", id)], ct).ConfigureAwait(false) is not [var term])
             return new("NotDue", $"The term {termId} needs no order.");
         if (dryRun) return new("Opened", $"Would open an order for another year of {term.Slug} after {term.Order}.");
         var number = "CO-" + Convert.ToHexString(RandomNumberGenerator.GetBytes(4));
@@ -174,8 +178,9 @@ public sealed class Renewals(
     public async Task<IReadOnlyList<string>> FindNoticesAsync(CancellationToken ct)
     {
         var today = Today;
-        var terms = (await TermsAsync("t.status = 'active'", ct).ConfigureAwait(false)).Where(t => RenewalNotices.Due(Left(t.Due, today), t.LastNotice) is not null).Select(t => $"{Service}|{t.Id.ToString(CultureInfo.InvariantCulture)}");
-        var certificates = (await CertificatesAsync("c.status = 'active'", ct).ConfigureAwait(false)).Where(c => RenewalNotices.Due(Left(c.Due, today), c.LastNotice) is not null).Select(c => $"{Certification}|{c.Id.ToString(CultureInfo.InvariantCulture)}");
+        var near = Within(RenewalNotices.Milestones.Max());
+        var terms = (await TermsAsync($"t.status = 'active' AND t.renewal_due BETWEEN @from AND @to AND NOT {RenewalIsPaid}", near, ct).ConfigureAwait(false)).Where(t => RenewalNotices.Due(Left(t.Due, today), t.LastNotice) is not null).Select(t => $"{Service}|{t.Id.ToString(CultureInfo.InvariantCulture)}");
+        var certificates = (await CertificatesAsync("c.status = 'active' AND c.renewal_due BETWEEN @from AND @to", near, ct).ConfigureAwait(false)).Where(c => RenewalNotices.Due(Left(c.Due, today), c.LastNotice) is not null).Select(c => $"{Certification}|{c.Id.ToString(CultureInfo.InvariantCulture)}");
         return [.. terms, .. certificates];
     }
 
@@ -192,7 +197,8 @@ public sealed class Renewals(
         Dictionary<string, object?> values;
         if (kind == Service)
         {
-            if ((await TermsAsync("t.status = 'active'", ct).ConfigureAwait(false)).FirstOrDefault(t => t.Id == id) is not { } t) return new("NotDue", $"{item} is not active any more.");
+            // Paid while this mail waited for its hours is renewed, although the next run only writes it down.
+            if (await TermsAsync("t.id = @id AND t.status = 'active'", Parameters.Of(("id", id)), ct).ConfigureAwait(false) is not [{ RenewalPaid: false } t]) return new("NotDue", $"{item} is not active any more, or renewed.");
             (name, email, due, last, order) = (t.Name, t.Email, t.Due, t.LastNotice, t.RenewalOrder ?? t.Order);
             values = new()
             {
@@ -204,7 +210,7 @@ public sealed class Renewals(
         }
         else
         {
-            if ((await CertificatesAsync("c.status = 'active'", ct).ConfigureAwait(false)).FirstOrDefault(c => c.Id == id) is not { } c) return new("NotDue", $"{item} is not active any more.");
+            if (await CertificatesAsync("c.id = @id AND c.status = 'active'", Parameters.Of(("id", id)), ct).ConfigureAwait(false) is not [var c]) return new("NotDue", $"{item} is not active any more.");
             (name, email, due, last) = (c.Name, c.Email, c.Due, c.LastNotice);
             values = new() { ["carrier"] = c.Filer, ["reseller"] = c.Reseller, ["reseller_filer_id"] = c.ResellerFilerId };
         }
@@ -239,30 +245,29 @@ public sealed class Renewals(
             : new("Refused", $"The notice of {item} reaches nobody: {refused}");
     }
 
-    private static bool NeedsOrder(Term term, DateOnly today) => Left(term.Due, today) is >= 0 and <= OrderDays;
+    /// <summary>From today to so many days ahead, as <c>@from</c> and <c>@to</c>.</summary>
+    private IReadOnlyList<KeyValuePair<string, object?>> Within(int days) => Parameters.Of(("from", Iso(Today)), ("to", Iso(Today.AddDays(days))));
 
     private static int Left(DateOnly due, DateOnly today) => due.DayNumber - today.DayNumber;
 
-    private async Task<bool> IsPaidAsync(string order, CancellationToken ct) =>
-        (await database.QueryAsync("SELECT 1 FROM compliance_orders WHERE order_number = @order AND payment_status IN ('paid', 'partially_refunded')", Parameters.Of(("order", order)), static r => r.GetInt32(0), ct).ConfigureAwait(false)).Count > 0;
-
-    private Task<List<Term>> TermsAsync(string where, CancellationToken ct) => database.QueryAsync(
+    private Task<List<Term>> TermsAsync(string where, IReadOnlyList<KeyValuePair<string, object?>> values, CancellationToken ct) => database.QueryAsync(
         $"""
-         SELECT t.id, t.order_number, t.service_slug, t.renewal_due, t.status, t.last_notice_days, t.renewal_order, o.customer_name, o.customer_email, e.legal_name, o.payment_status, o.fulfillment_status
+         SELECT t.id, t.order_number, t.service_slug, t.renewal_due, t.status, t.last_notice_days, t.renewal_order, o.customer_name, o.customer_email, e.legal_name, o.payment_status, o.fulfillment_status,
+             CASE WHEN {RenewalIsPaid} THEN 1 ELSE 0 END
          FROM service_terms t JOIN compliance_orders o ON o.order_number = t.order_number LEFT JOIN telecom_entities e ON e.id = t.telecom_entity_id WHERE {where} ORDER BY t.id
          """,
-        Parameters.None,
-        static r => new Term(r.GetInt64(0), r.GetString(1), r.GetString(2), Day(r.GetString(3)), r.GetString(4), r.Int(5), r.Text(6), r.GetString(7), r.GetString(8), r.Text(9), r.GetString(10), r.GetString(11)), ct);
+        values,
+        static r => new Term(r.GetInt64(0), r.GetString(1), r.GetString(2), Day(r.GetString(3)), r.GetString(4), r.Int(5), r.Text(6), r.GetString(7), r.GetString(8), r.Text(9), r.GetString(10), r.GetString(11), r.GetInt32(12) == 1), ct);
 
     // Certifications belong to a carrier; its customer is who ordered for it last.
-    private Task<List<Certificate>> CertificatesAsync(string where, CancellationToken ct) => database.QueryAsync(
+    private Task<List<Certificate>> CertificatesAsync(string where, IReadOnlyList<KeyValuePair<string, object?>> values, CancellationToken ct) => database.QueryAsync(
         $"""
          SELECT c.id, e.legal_name, c.reseller_legal_name, c.reseller_filer_id_499, c.renewal_due, c.status, c.last_notice_days, o.customer_name, o.customer_email
          FROM reseller_certifications c JOIN telecom_entities e ON e.id = c.filer_telecom_entity_id
          LEFT JOIN compliance_orders o ON o.order_number = (SELECT x.order_number FROM compliance_orders x WHERE x.telecom_entity_id = e.id AND x.payment_status IN ('paid', 'partially_refunded') ORDER BY x.created_at DESC, x.order_number LIMIT 1)
          WHERE {where} ORDER BY c.id
          """,
-        Parameters.None,
+        values,
         static r => new Certificate(r.GetInt64(0), r.GetString(1), r.GetString(2), r.GetString(3), Day(r.GetString(4)), r.GetString(5), r.Int(6), r.Text(7), r.Text(8)), ct);
 
     private static DateOnly Day(string text) => DateOnly.ParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture);

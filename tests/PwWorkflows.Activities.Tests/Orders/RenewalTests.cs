@@ -75,6 +75,48 @@ public abstract class RenewalTests(PostgresFixture? postgres) : JobTests(postgre
         await RunAsync();
         await RunAsync();
         Assert.Equal("2027-11-25 renewed, 2028-11-25 active", await TermsAsync());
+        Assert.Empty(await ToDosAsync()); // Nobody needs to ask about the end any more.
+    }
+
+    [Fact]
+    public async Task Renewal_that_is_paid_while_its_notice_waits_for_the_mail_hours_is_not_asked_for()
+    {
+        await OrderAsync(First);
+        await RunAsync();
+        ItIs("2027-11-01 11:00");
+        await RunAsync();
+        Assert.Single(Mails);
+        ItIs("2027-11-11 11:00");
+        var notice = Assert.Single(await Renewals.FindNoticesAsync(Ct));
+        await SqlAsync("UPDATE compliance_orders SET payment_status = 'paid', paid_at = '2027-11-11 00:00:00+00:00' WHERE renews_order_number IS NOT NULL");
+        Assert.Equal("NotDue", (await Renewals.SendNoticeAsync(notice, false, Ct)).Outcome);
+        Assert.Empty(await Renewals.FindNoticesAsync(Ct));
+        Assert.Single(Mails);
+        // Not ended either, although the step that notes the payment has run before it.
+        ItIs("2027-11-26 11:00");
+        await Renewals.ExpireAsync(false, Ct);
+        Assert.Empty(await ToDosAsync());
+    }
+
+    [Fact]
+    public async Task Year_from_29_February_ends_on_the_last_day_of_February_and_its_days_are_those_of_Chicago()
+    {
+        ItIs("2028-02-29 23:30"); // March in UTC.
+        await OrderAsync(First);
+        await RunAsync();
+        Assert.Equal("2029-02-28 active", await TermsAsync());
+        ItIs("2029-01-28 23:30"); // 31 days ahead, 30 in UTC.
+        await RunAsync();
+        Assert.Empty(Mails);
+        ItIs("2029-01-29 00:00");
+        await RunAsync();
+        Assert.Single(Mails);
+        // Down over two of its days: one notice.
+        ItIs("2029-02-25 12:00");
+        await RunAsync();
+        await RunAsync();
+        Assert.Equal(2, Mails.Count);
+        Assert.Contains("in 3 days", Mails[1].Text, StringComparison.Ordinal);
     }
 
     [Theory]
