@@ -80,48 +80,54 @@ public sealed class Reminders(
             return new StepResult("Refused", $"{subject}: the {kind} reminder to {to} can't be sent: {e.Message}");
         }
 
-        if (await NoteAsync(kind, candidate, number, now, ct).ConfigureAwait(false) && number == options.Value.Max)
-            await todos.RaiseAsync(new ToDoRequest(candidate.First.Slug, candidate.First.Order, kind + "-reminders-ended",
-                string.Create(CultureInfo.InvariantCulture, $"{number} {kind} reminders were sent to {to} without success; there are no more. Call the customer. Clearing the date of the last reminder starts them anew.")), ct).ConfigureAwait(false);
+        await NoteAsync(kind, candidate, number, now, ct).ConfigureAwait(false);
         return new StepResult("Sent", string.Create(CultureInfo.InvariantCulture, $"Sent {to} the {kind} reminder {number} of {subject}."));
     }
 
     private (ReminderTurn Turn, int Number) TurnOf(Candidate c) =>
         ReminderCadence.Of(c.Sent, c.Last is { } last ? DateOf(last) : null, DateOf(c.Since), DateOf(time.GetUtcNow()), options.Value);
 
-    /// <returns>Whether it was noted now, and not by an earlier life of this step.</returns>
-    private async Task<bool> NoteAsync(string kind, Candidate candidate, int number, DateTimeOffset now, CancellationToken ct)
-    {
-        var noted = 0;
-        foreach (var row in candidate.Rows)
+    /// <summary>Notes a reminder, in one transaction with the ToDo that the last one brings: noted without it, the order would be forgotten. What an earlier life of this step noted stays as it is.</summary>
+    private Task<bool> NoteAsync(string kind, Candidate candidate, int number, DateTimeOffset now, CancellationToken ct) => database.WriteAsync(
+        async (connection, transaction, token) =>
         {
-            var (sql, values) = kind switch
+            var noted = false;
+            foreach (var row in candidate.Rows)
             {
-                CdrUnlock => ("UPDATE cdr_traffic_studies SET nudge_count = @number, nudge_last_at = @now WHERE id = @study AND nudge_count = @before",
-                    Parameters.Of(("number", number), ("now", now), ("study", row.Study), ("before", row.Sent))),
-                _ => ($"UPDATE compliance_orders SET {kind}_reminder_count = @number, {kind}_reminder_last_at = @now, updated_at = @now WHERE order_number = @order AND {kind}_reminder_count = @before",
-                    Parameters.Of(("number", number), ("now", now), ("order", row.Order), ("before", row.Sent))),
-            };
-            if (await database.ExecuteAsync(sql, values, ct).ConfigureAwait(false) != 1) continue;
-            noted++;
-            await database.ExecuteAsync(
-                "INSERT INTO order_timeline (order_number, at, event, message) VALUES (@order, @at, 'reminder', @message)",
-                Parameters.Of(("order", row.Order), ("at", now), ("message", string.Create(CultureInfo.InvariantCulture, $"The customer was reminded ({kind}, number {number})."))), ct).ConfigureAwait(false);
-        }
+                var (sql, values) = kind switch
+                {
+                    CdrUnlock => ("UPDATE cdr_traffic_studies SET nudge_count = @number, nudge_last_at = @now WHERE id = @study AND nudge_count = @before",
+                        Parameters.Of(("number", number), ("now", now), ("study", row.Study), ("before", row.Sent))),
+                    _ => ($"UPDATE compliance_orders SET {kind}_reminder_count = @number, {kind}_reminder_last_at = @now, updated_at = @now WHERE order_number = @order AND {kind}_reminder_count = @before",
+                        Parameters.Of(("number", number), ("now", now), ("order", row.Order), ("before", row.Sent))),
+                };
+                if (await connection.ExecuteAsync(transaction, sql, values, token).ConfigureAwait(false) != 1) continue;
+                noted = true;
+                await connection.ExecuteAsync(
+                    transaction, "INSERT INTO order_timeline (order_number, at, event, message) VALUES (@order, @at, 'reminder', @message)",
+                    Parameters.Of(("order", row.Order), ("at", now), ("message", string.Create(CultureInfo.InvariantCulture, $"The customer was reminded ({kind}, number {number})."))), token).ConfigureAwait(false);
+            }
 
-        return noted > 0;
-    }
+            if (!noted || number != options.Value.Max) return noted;
+            var (todo, about) = ToDoRows.Raise(candidate.First.Order, candidate.First.Slug, kind + "-reminders-ended",
+                string.Create(CultureInfo.InvariantCulture, $"{number} {kind} reminders were sent to {candidate.First.Email} without success; there are no more. Call the customer. Clearing the date of the last reminder starts them anew."), now);
+            await connection.ExecuteAsync(transaction, todo, about, token).ConfigureAwait(false);
+            return noted;
+        },
+        ct);
 
     private async Task<IReadOnlyList<Candidate>> CandidatesAsync(string kind, string? subject, CancellationToken ct)
     {
         var sql = kind switch
         {
+            // A CDR study's own order is reminded of by its own job, which says what is at stake.
             Payment =>
                 $"""
                  SELECT COALESCE(o.batch_number, o.order_number), o.order_number, o.service_slug, o.customer_name, o.customer_email, o.amount_cents, o.payment_reminder_count, o.payment_reminder_last_at, o.created_at, NULL, 0, 0
                  FROM compliance_orders o
                  WHERE o.payment_status IN ('pending', 'failed', 'expired') AND o.fulfillment_status <> 'stopped' AND o.renews_order_number IS NULL AND o.amount_cents > 0
-                     {(subject is null ? "" : "AND COALESCE(o.batch_number, o.order_number) = @subject")} ORDER BY o.order_number
+                     AND NOT EXISTS (SELECT 1 FROM cdr_traffic_studies s WHERE s.order_number = o.order_number AND s.unlocked_at IS NULL AND s.withdrawn_at IS NULL)
+                     {(subject is null ? "" : "AND (o.batch_number = @subject OR (o.batch_number IS NULL AND o.order_number = @subject))")} ORDER BY o.order_number
                  """,
             Intake =>
                 $"""
@@ -135,19 +141,15 @@ public sealed class Reminders(
                      (SELECT COUNT(*) FROM cdr_files f WHERE f.study_id = s.id AND f.deleted_at IS NULL), s.id
                  FROM cdr_traffic_studies s JOIN compliance_orders o ON o.order_number = s.order_number JOIN telecom_entities e ON e.id = s.telecom_entity_id
                  WHERE s.unlocked_at IS NULL AND s.withdrawn_at IS NULL AND o.payment_status IN ('pending', 'failed', 'expired') AND o.fulfillment_status <> 'stopped'
-                     AND EXISTS (SELECT 1 FROM cdr_files f WHERE f.study_id = s.id AND f.deleted_at IS NULL) {(subject is null ? "" : "AND CAST(s.id AS text) = @subject")} ORDER BY s.id
+                     AND EXISTS (SELECT 1 FROM cdr_files f WHERE f.study_id = s.id AND f.deleted_at IS NULL) {(subject is null ? "" : "AND s.id = @id")} ORDER BY s.id
                  """,
             _ => throw new NonRetryableException($"'{kind}' is no kind of reminder: expected {Payment}, {Intake} or {CdrUnlock}."),
         };
         var rows = await database.QueryAsync(
-            sql, subject is null ? Parameters.None : Parameters.Of(("subject", subject)),
+            sql, subject is null ? Parameters.None : kind == CdrUnlock ? Parameters.Of(("id", long.TryParse(subject, NumberStyles.None, CultureInfo.InvariantCulture, out var study) ? study : 0)) : Parameters.Of(("subject", subject)),
             static r => new Row(r.GetString(0), r.GetString(1), r.GetString(2), r.GetString(3), r.GetString(4).Trim(), r.GetInt64(5), r.GetInt32(6), r.TimeOrNull(7), r.Time(8), r.Text(9), r.GetInt64(10), r.GetInt64(11)),
             ct).ConfigureAwait(false);
-        // A CDR study's own order is reminded of by its own job, which says what is at stake.
-        var studies = kind == Payment
-            ? (await database.QueryAsync("SELECT order_number FROM cdr_traffic_studies WHERE unlocked_at IS NULL AND withdrawn_at IS NULL", Parameters.None, static r => r.GetString(0), ct).ConfigureAwait(false)).ToHashSet()
-            : [];
-        return [.. rows.Where(r => !studies.Contains(r.Order)).GroupBy(r => r.Subject).Select(g => new Candidate(g.Key, [.. g]))];
+        return [.. rows.GroupBy(r => r.Subject).Select(g => new Candidate(g.Key, [.. g]))];
     }
 
     private static string Iso(DateOnly date) => date.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
