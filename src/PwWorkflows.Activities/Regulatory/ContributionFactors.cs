@@ -138,9 +138,13 @@ public sealed class ContributionFactors(
         foreach (var f in differences.New) await InsertAsync(f, source, pageKey, announce: f.Quarter.Start > today, ct).ConfigureAwait(false);
         foreach (var f in differences.Changed)
         {
-            var told = await UpdateAsync(f, pageKey, ct).ConfigureAwait(false);
-            await todos.RaiseAsync(new ToDoRequest(Job, $"USF {f.Quarter}", "factor-corrected",
+            var told = (await database.QueryAsync(
+                "SELECT COUNT(*) FROM usf_factor_notices WHERE year = @year AND quarter = @quarter",
+                Parameters.Of(("year", f.Quarter.Year), ("quarter", f.Quarter.Number)), static r => r.GetInt64(0), ct).ConfigureAwait(false))[0];
+            // The ToDo first: once the record is changed the page says nothing new. By the figure, so that a second correction is told too.
+            await todos.RaiseAsync(new ToDoRequest(Job, $"USF {f.Quarter}", "factor-corrected:" + Show(f.Percent),
                 $"USAC changed the contribution factor of {f.Quarter} to {Show(f.Percent)} % ({f.Notice ?? "no notice named"}) before the quarter began. {told} customers had been told the earlier one; nobody is mailed again by itself. Page kept: {pageKey}"), ct).ConfigureAwait(false);
+            await UpdateAsync(f, pageKey, ct).ConfigureAwait(false);
         }
 
         foreach (var f in differences.Completed) await UpdateAsync(f, pageKey, ct).ConfigureAwait(false);
@@ -245,21 +249,12 @@ public sealed class ContributionFactors(
         Parameters.Of(("year", f.Quarter.Year), ("quarter", f.Quarter.Number), ("start", Iso(f.Quarter.Start)), ("end", Iso(f.Quarter.End)), ("factor", f.Percent), ("circularity", f.Circularity),
             ("notice", f.Notice), ("source", source), ("page", page), ("now", time.GetUtcNow()), ("announce", announce)), ct);
 
-    /// <returns>How many customers were told before.</returns>
-    private async Task<long> UpdateAsync(PublishedFactor f, string page, CancellationToken ct)
-    {
-        var values = Parameters.Of(("year", f.Quarter.Year), ("quarter", f.Quarter.Number), ("factor", f.Percent), ("circularity", f.Circularity), ("notice", f.Notice), ("page", page));
-        await database.ExecuteAsync(
-            """
-            UPDATE usf_contribution_factors SET factor_pct = @factor, circularity_pct = COALESCE(@circularity, circularity_pct), fcc_public_notice = COALESCE(@notice, fcc_public_notice), evidence_key = @page
-            WHERE year = @year AND quarter = @quarter
-            """,
-            values, ct).ConfigureAwait(false);
-        var told = await database.QueryAsync(
-            "SELECT COUNT(*) FROM usf_factor_notices WHERE year = @year AND quarter = @quarter",
-            Parameters.Of(("year", f.Quarter.Year), ("quarter", f.Quarter.Number)), static r => r.GetInt64(0), ct).ConfigureAwait(false);
-        return told[0];
-    }
+    private Task<int> UpdateAsync(PublishedFactor f, string page, CancellationToken ct) => database.ExecuteAsync(
+        """
+        UPDATE usf_contribution_factors SET factor_pct = @factor, circularity_pct = COALESCE(@circularity, circularity_pct), fcc_public_notice = COALESCE(@notice, fcc_public_notice), evidence_key = @page
+        WHERE year = @year AND quarter = @quarter
+        """,
+        Parameters.Of(("year", f.Quarter.Year), ("quarter", f.Quarter.Number), ("factor", f.Percent), ("circularity", f.Circularity), ("notice", f.Notice), ("page", page)), ct);
 
     private static string Iso(DateOnly date) => date.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
 

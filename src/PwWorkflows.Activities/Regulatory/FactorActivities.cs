@@ -17,10 +17,15 @@ public sealed class SeedContributionFactors : JobStep
     /// <summary>Creates the activity.</summary>
     public SeedContributionFactors([CallerFilePath] string? source = null, [CallerLineNumber] int? line = null) : base(source, line) { }
 
+    /// <summary>Whether this run is dry.</summary>
+    [Output(DisplayName = "Is dry", Description = "Whether this run changes nothing, because it was asked to or because of USF_MONITOR_DRY_RUN. The steps after this one need it.")]
+    public Output<bool> IsDry { get; set; } = default!;
+
     /// <inheritdoc />
     protected override async Task<StepResult> RunAsync(ActivityExecutionContext context, bool dryRun)
     {
         dryRun |= context.GetRequiredService<IOptions<RegulatoryOptions>>().Value.MonitorDryRun;
+        context.Set(IsDry, dryRun);
         var missing = await context.GetRequiredService<ContributionFactors>().SeedAsync(dryRun, context.CancellationToken);
         return new StepResult("Done", $"{Count(missing, "quarter")} {(dryRun ? "would be put" : "put")} on record from the list of the past.");
     }

@@ -158,7 +158,27 @@ public abstract class FactorTests(PostgresFixture? postgres) : JobTests(postgres
         Assert.Equal(37.8m, Assert.Single((await MonitorAsync()).Changed).Percent);
         Assert.Empty(await MailAllAsync());
         Assert.Single(Mails);
-        Assert.Equal(["USF 2027Q1 factor-corrected"], await ToDosAsync());
+        Assert.Equal(["USF 2027Q1 factor-corrected:37.8"], await ToDosAsync());
+        Usac.PublishFactor(Coming with { Factor = "37.7%" });
+        await MonitorAsync();
+        Assert.Equal(["USF 2027Q1 factor-corrected:37.7", "USF 2027Q1 factor-corrected:37.8"], await ToDosAsync());
+    }
+
+    [Fact]
+    public async Task Correction_that_dies_before_it_is_on_record_is_told_once_and_taken_over_by_the_next_run()
+    {
+        Usac.PublishFactor(Coming);
+        await MonitorAsync();
+        Usac.PublishFactor(Coming with { Factor = "37.8%" });
+        await SqlAsync(Database.IsPostgres
+            ? "CREATE FUNCTION dies() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION 'dies'; END $$ LANGUAGE plpgsql; CREATE TRIGGER dies BEFORE UPDATE ON usf_contribution_factors EXECUTE FUNCTION dies()"
+            : "CREATE TRIGGER dies BEFORE UPDATE ON usf_contribution_factors BEGIN SELECT RAISE(ABORT, 'dies'); END");
+        await Assert.ThrowsAnyAsync<System.Data.Common.DbException>(MonitorAsync);
+        Assert.Equal(["USF 2027Q1 factor-corrected:37.8"], await ToDosAsync());
+        await SqlAsync(Database.IsPostgres ? "DROP TRIGGER dies ON usf_contribution_factors" : "DROP TRIGGER dies");
+        await MonitorAsync();
+        Assert.Equal(["USF 2027Q1 factor-corrected:37.8"], await ToDosAsync());
+        Assert.Contains(await Factors.ListAsync(Ct), f => f.Published.Quarter == new Quarter(2027, 1) && f.Published.Percent == 37.8m);
     }
 
     [Theory]
