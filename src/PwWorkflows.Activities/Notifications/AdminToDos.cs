@@ -118,11 +118,12 @@ public sealed class AdminToDos(IPwDatabase database, ErpNextClient erp, IEffectL
         return left;
     }
 
+    /// <summary>What ERPNext has not taken; what it refused before comes last, so that it holds nothing new up.</summary>
     private Task<List<Row>> OpenAsync(string? order, string? marker, CancellationToken ct) =>
         database.QueryAsync(
             $"""
              SELECT id, order_number, service_slug, marker, instructions, sales_order FROM admin_todos
-             WHERE status = 'open' AND erpnext_name IS NULL {(order is null ? "" : "AND order_number = @order AND marker = @marker")} ORDER BY id LIMIT 100
+             WHERE status = 'open' AND erpnext_name IS NULL {(order is null ? "" : "AND order_number = @order AND marker = @marker")} ORDER BY CASE WHEN last_error IS NULL THEN 0 ELSE 1 END, id LIMIT 100
              """,
             order is null ? Parameters.None : Parameters.Of(("order", order), ("marker", marker)),
             static r => new Row(r.GetInt64(0), r.GetString(1), r.GetString(2), r.GetString(3), r.GetString(4), r.Text(5)),
@@ -159,22 +160,27 @@ public sealed class AdminToDos(IPwDatabase database, ErpNextClient erp, IEffectL
     // An open one with the same order and marker may be left from an earlier life of this database.
     private async Task<Name?> FindAsync(Row row, CancellationToken ct)
     {
+        var heading = Heading(row);
         var rows = await erp.ListAsync(
-            "ToDo", [("status", "=", "Open"), ("description", "like", $"[{row.Slug}] {row.Order}%")], ["name", "description"], 100, ct).ConfigureAwait(false);
+            "ToDo", [("status", "=", "Open"), ("description", "like", $"{heading}%{Reference(row)}%")], ["name", "description"], 100, ct).ConfigureAwait(false);
         foreach (var todo in rows)
         {
-            if (ErpNextClient.Text(todo, "description") is { } text && text.Contains(Reference(row), StringComparison.Ordinal) && ErpNextClient.Text(todo, "name") is { } name)
+            // 'certification 5' is not 'certification 51'.
+            if (ErpNextClient.Text(todo, "description") is { } text && text.StartsWith(heading, StringComparison.Ordinal) && (text.Length == heading.Length || char.IsWhiteSpace(text[heading.Length]) || text[heading.Length] == '<')
+                && text.Contains(Reference(row), StringComparison.Ordinal) && ErpNextClient.Text(todo, "name") is { } name)
                 return new Name(name);
         }
 
         return null;
     }
 
+    private static string Heading(Row row) => $"[{row.Slug}] {row.Order}";
+
     private async Task<Name> CreateAsync(Row row, CancellationToken ct)
     {
         var document = new JsonObject
         {
-            ["description"] = $"[{row.Slug}] {row.Order}\n\n{Encode(row.Instructions)}\n\n{Reference(row)}",
+            ["description"] = $"{Heading(row)}\n\n{Encode(row.Instructions)}\n\n{Reference(row)}",
             ["priority"] = "High",
             ["role"] = "Accounting Advisor",
             ["status"] = "Open",
