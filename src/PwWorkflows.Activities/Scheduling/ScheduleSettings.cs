@@ -44,6 +44,9 @@ public sealed record ScheduleSettings(
     /// <summary>Most runs that catching up may be asked for.</summary>
     public const int MostCatchUps = 1000;
 
+    /// <summary>So many times are looked at for the shortest period: a year of what is due every six hours.</summary>
+    private const int TimesLookedAt = 1500;
+
     /// <summary>Settings of nothing but a cadence, to look at when it is due.</summary>
     public static ScheduleSettings OfCadence(string? cron, string? zone, TimeSpan? interval, DateTimeOffset? anchor) =>
         new(cron, zone, interval, anchor, CatchUp.RunOnce, 1, null, Overlap.Skip, TimeSpan.Zero, null, true);
@@ -80,9 +83,18 @@ public sealed record ScheduleSettings(
 
         var cadence = ToCadence(now);
         if (cadence.Next(now) is not { } first) problems.Add((nameof(Cron), $"'{Cron}' never comes round again; expected an expression such as '0 9 * * *'."));
-        else if (Jitter > TimeSpan.Zero && cadence.Next(first) is { } second && Jitter >= second - first)
-            problems.Add((nameof(Jitter), $"is '{Jitter}', but the times are only {CadenceWords.Length(second - first)} apart; expected less than that."));
+        else if (Jitter > TimeSpan.Zero && Shortest(cadence, first) is { } period && Jitter >= period)
+            problems.Add((nameof(Jitter), $"is '{Jitter}', but some times are only {CadenceWords.Length(period)} apart; expected less than that, such as '{(period / 2).ToString("c", CultureInfo.InvariantCulture)}'."));
         return problems;
+
+        // Times need not be equally far apart: '0 9,10 * * *' has one hour and 23, and a night of daylight saving one more or less.
+        static TimeSpan? Shortest(Cadence cadence, DateTimeOffset first)
+        {
+            var (at, shortest) = (first, (TimeSpan?)null);
+            for (var looked = 0; looked < TimesLookedAt && cadence.Next(at) is { } next; looked++, at = next)
+                if (shortest is null || next - at < shortest) shortest = next - at;
+            return shortest;
+        }
 
         void Try(string field, Action read)
         {

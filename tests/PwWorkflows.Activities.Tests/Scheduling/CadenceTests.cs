@@ -159,6 +159,13 @@ public sealed class CadenceTests
     {
         Assert.Equal("Jitter", Assert.Single((Settings(cron: "* * * * *") with { Jitter = TimeSpan.FromMinutes(1) }).Problems(From)).Field);
         Assert.Empty((Settings(cron: "* * * * *") with { Jitter = TimeSpan.FromSeconds(59) }).Problems(From));
+        // Whenever it is published: times need not be equally far apart.
+        foreach (var hour in Enumerable.Range(0, 24))
+        {
+            var (field, message) = Assert.Single((Settings(cron: "0 9,10 * * *") with { Jitter = TimeSpan.FromHours(1) }).Problems(From.AddHours(hour)));
+            Assert.Equal("Jitter", field);
+            Assert.Contains("only 1 hour apart; expected less than that, such as '00:30:00'", message, StringComparison.Ordinal);
+        }
     }
 
     internal static ScheduleSettings Settings(string? cron = null, TimeSpan? interval = null, DateTimeOffset? anchor = null, string? zone = Chicago) =>
