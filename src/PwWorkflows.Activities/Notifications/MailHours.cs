@@ -66,11 +66,7 @@ public sealed class MailHours
         var first = DateOnly.FromDateTime(TimeZoneInfo.ConvertTime(now, Zone).DateTime);
         for (var date = first; date < first.AddDays(LongestSearchDays); date = date.AddDays(1))
         {
-            foreach (var edge in edges)
-            {
-                var at = Instant(date.ToDateTime(edge));
-                if (at > now && IsOpen(at, urgent)) return at;
-            }
+            if (edges.SelectMany(edge => Instants(date.ToDateTime(edge))).Where(at => at > now && IsOpen(at, urgent)).Order().Cast<DateTimeOffset?>().FirstOrDefault() is { } opens) return opens;
         }
 
         return null;
@@ -96,11 +92,12 @@ public sealed class MailHours
         return hours;
     }
 
-    /// <summary>A wall time that the clock leaves out in spring is the moment of the jump; one that comes twice in autumn is the first.</summary>
-    private DateTimeOffset Instant(DateTime local)
+    /// <summary>When the clocks show a wall time. One that they leave out in spring is the moment of the jump; one that comes twice in autumn is both.</summary>
+    private IEnumerable<DateTimeOffset> Instants(DateTime local)
     {
         while (Zone.IsInvalidTime(local)) local = local.AddMinutes(1);
-        return new DateTimeOffset(local, Zone.IsAmbiguousTime(local) ? Zone.GetAmbiguousTimeOffsets(local).Max() : Zone.GetUtcOffset(local)).ToUniversalTime();
+        var offsets = Zone.IsAmbiguousTime(local) ? Zone.GetAmbiguousTimeOffsets(local) : [Zone.GetUtcOffset(local)];
+        return offsets.Select(offset => new DateTimeOffset(local, offset).ToUniversalTime());
     }
 
     private static TimeZoneInfo ReadZone(SettingsReader settings, string name, string fallback)

@@ -64,6 +64,14 @@ public sealed class MailHoursTests
             Read(("MAIL_QUIET_HOURS", "21:00-02:30")).Hours.NextOpen(At(now), urgent: true));
 
     [Fact]
+    public void Opening_that_comes_twice_in_autumn_opens_the_second_time_too()
+    {
+        var hours = Read(("MAIL_QUIET_HOURS", "21:00-01:30")).Hours;
+        Assert.Equal(new DateTimeOffset(2026, 11, 1, 6, 30, 0, TimeSpan.Zero), hours.NextOpen(new DateTimeOffset(2026, 11, 1, 6, 10, 0, TimeSpan.Zero), urgent: true));
+        Assert.Equal(new DateTimeOffset(2026, 11, 1, 7, 30, 0, TimeSpan.Zero), hours.NextOpen(new DateTimeOffset(2026, 11, 1, 7, 10, 0, TimeSpan.Zero), urgent: true));
+    }
+
+    [Fact]
     public void Every_wrong_setting_is_named_at_once()
     {
         var (_, problems) = Read(("MAIL_TIME_ZONE", "Chicago"), ("MAIL_QUIET_HOURS", "9pm-8am"), ("MAIL_WORKING_HOURS", "09:00-09:00"), ("MAIL_WORKING_DAYS", "Mon,Funday"), ("MAIL_HOLIDAYS", "12-25,02-30"));
