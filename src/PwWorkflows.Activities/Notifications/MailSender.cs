@@ -60,6 +60,7 @@ public sealed class MailSender : IMailSender
     {
         ArgumentNullException.ThrowIfNull(mail);
         if (!CustomerAddresses.IsWellFormed(mail.To)) throw new NonRetryableException($"'{mail.To}' is no mail address.");
+        if (CustomerAddresses.IsPlaceholder(mail.To)) throw new NonRetryableException($"'{mail.To}' stands in for an address: nobody reads what is sent there.");
         return await _effects.RunAsync(
             mail.Key,
             "mail",
@@ -93,7 +94,7 @@ public sealed class MailSender : IMailSender
         await _slots.TakeAsync(mail.Bulk, ct).ConfigureAwait(false);
         using var timeout = new CancellationTokenSource(_options.Timeout, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, timeout.Token);
-        using var smtp = new SmtpClient { ServerCertificateValidationCallback = CertificateCheck };
+        using var smtp = new Client(sentTo) { ServerCertificateValidationCallback = CertificateCheck };
         try
         {
             await ConnectAsync(smtp, either.Token).ConfigureAwait(false);
@@ -129,7 +130,7 @@ public sealed class MailSender : IMailSender
             throw new MailOutcomeUnknownException($"It is not known whether the mail relay took the mail to {sentTo}: {why}", e);
         }
 
-        await KeepAsync(mail, content, sent, "sent", mark).ConfigureAwait(false);
+        await KeepAsync(mail, content, sent, "sent", smtp.CopyRefused is { } refused ? $"{(mark is null ? "" : mark + ": ")}the blind copy was refused: {refused}" : mark).ConfigureAwait(false);
         NotificationLog.MailSent(_logger, mail.Template, sentTo, sent.MessageId);
         try
         {
@@ -212,6 +213,19 @@ public sealed class MailSender : IMailSender
             static r => (r.GetString(0), r.Text(1), new MailSent(r.GetString(2), r.GetString(3), r.GetString(4))),
             ct).ConfigureAwait(false);
         return rows.Count == 0 ? null : rows[0];
+    }
+
+    /// <summary>A relay that refuses the blind copy takes the mail to its reader all the same.</summary>
+    private sealed class Client(string reader) : SmtpClient
+    {
+        /// <summary>What the relay said to the copy; <c>null</c>: it took it, or there was none.</summary>
+        public string? CopyRefused { get; private set; }
+
+        protected override void OnRecipientNotAccepted(MimeMessage message, MailboxAddress mailbox, SmtpResponse response)
+        {
+            if (mailbox.Address == reader) base.OnRecipientNotAccepted(message, mailbox, response);
+            else CopyRefused = response.Response;
+        }
     }
 
     private sealed class NonRetryableMailException(string message, Exception inner) : NonRetryableException(message, inner), IEffectFailure

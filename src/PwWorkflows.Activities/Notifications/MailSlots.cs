@@ -2,7 +2,10 @@ using PwWorkflows.Activities.Data;
 
 namespace PwWorkflows.Activities.Notifications;
 
-/// <summary>Keeps the mails of a minute below a limit, on all nodes together (table <c>mail_slots</c>).</summary>
+/// <summary>
+/// Keeps the mails of a minute below a limit, on all nodes together (table <c>mail_slots</c>). The clock is that of the database, so that nodes whose clocks differ count the same minute; SQLite
+/// has none of its own, and its nodes are on one machine.
+/// </summary>
 internal sealed class MailSlots(IPwDatabase database, TimeProvider time, int perMinute)
 {
     private const long AdvisoryLock = 0x5057_4D41_494C; // "PWMAIL"
@@ -22,12 +25,17 @@ internal sealed class MailSlots(IPwDatabase database, TimeProvider time, int per
         }
     }
 
+    /// <summary>Takes a slot if there is one.</summary>
+    /// <param name="limited">Only a free one.</param>
+    /// <param name="ct">Stops the wait.</param>
     /// <returns>0 when a slot was taken, else the milliseconds until the next is free.</returns>
-    private Task<long> TryTakeAsync(bool limited, CancellationToken ct) => database.WriteAsync(
+    internal Task<long> TryTakeAsync(bool limited, CancellationToken ct) => database.WriteAsync(
         async (connection, transaction, token) =>
         {
             if (database.IsPostgres) await connection.ExecuteAsync(transaction, $"SELECT pg_advisory_xact_lock({AdvisoryLock})", Parameters.None, token).ConfigureAwait(false);
-            var now = time.GetUtcNow().ToUnixTimeMilliseconds();
+            var now = database.IsPostgres
+                ? (await connection.QueryAsync(transaction, "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)", Parameters.None, static r => r.GetInt64(0), token).ConfigureAwait(false))[0]
+                : time.GetUtcNow().ToUnixTimeMilliseconds();
             // A clock that was set back would leave slots of the future behind, which nobody could wait for.
             await connection.ExecuteAsync(transaction, "DELETE FROM mail_slots WHERE at_ms <= @old OR at_ms > @now", Parameters.Of(("old", now - Minute), ("now", now)), token).ConfigureAwait(false);
             if (limited)

@@ -427,6 +427,14 @@ public sealed class NotifyCustomer : CodeActivity
         var template = Template.Get(context);
         var cycle = Cycle.GetOrDefault(context) ?? "";
         var order = await orders.GetAsync(number, context.CancellationToken) ?? throw OrderStore.Unknown(number);
+        if (CustomerAddresses.IsPlaceholder(order.CustomerEmail))
+        {
+            // A mail to nobody is no reason to hold the order up.
+            await context.GetRequiredService<IAdminToDos>().RaiseAsync(new ToDoRequest(order.ServiceSlug, number, "customer-address", $"The customer can't be mailed ({template}): '{order.CustomerEmail}' stands in for an address. Ask the customer for a real one.") { SalesOrder = order.SalesOrder }, context.CancellationToken);
+            orders.EnlistTimeline(number, "mail", $"The customer was not mailed ({template}): there is no real address.");
+            return;
+        }
+
         var entity = order.TelecomEntityId is { } id ? await orders.GetEntityAsync(id, context.CancellationToken) : null;
         var subject = template == "order-received" && order.BatchNumber is { } batch ? batch : number;
         var key = cycle.Length == 0 ? $"mail:{subject}:{template}" : $"mail:{subject}:{template}:{cycle}";

@@ -183,6 +183,34 @@ public sealed class MailSenderTests : IAsyncLifetime
     }
 
     [Theory]
+    [InlineData(450)]
+    [InlineData(550)]
+    public async Task Blind_copy_that_is_refused_holds_nothing_up_and_is_told(int status)
+    {
+        Sink.Faults.Add(new Fault { Kind = MailSystem.Refuse, Status = status, Match = "ops@performancewest.net" });
+        await Sender().SendAsync(Mail() with { CopyAdmin = true }, Ct);
+        await Sender().SendAsync(Mail() with { CopyAdmin = true }, Ct);
+        Assert.Equal(["dana@carrier.net"], Assert.Single(Sink.Messages).Recipients);
+        var (kept, note) = Assert.Single(await KeptAsync());
+        Assert.Equal("sent", kept);
+        Assert.StartsWith("the blind copy was refused: ", note, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("dana@example.com")]
+    [InlineData("dana@mail.example.org")]
+    [InlineData("dana@carrier.invalid")]
+    [InlineData("noreply@carrier.net")]
+    [InlineData("Placeholder@carrier.net")]
+    public async Task Placeholder_is_never_mailed(string address)
+    {
+        var failure = await Assert.ThrowsAsync<NonRetryableException>(() => Sender().SendAsync(Mail() with { To = address }, Ct));
+        Assert.Contains(address, failure.Message, StringComparison.Ordinal);
+        Assert.Empty(Sink.Messages);
+        Assert.Empty(await KeptAsync());
+    }
+
+    [Theory]
     [InlineData(MailSystem.Down)]
     [InlineData(MailSystem.Refuse)]
     public async Task Repeat_stays_marked_when_the_relay_puts_it_off_in_between(string kind)
@@ -346,5 +374,22 @@ public sealed class MailSenderTests : IAsyncLifetime
 
         public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
             _lines.Enqueue(formatter(state, exception) + exception);
+    }
+}
+
+/// <summary>The limit of mails a minute on nodes whose clocks differ.</summary>
+public sealed class MailSlotTests(PostgresFixture postgres) : IClassFixture<PostgresFixture>
+{
+    [Fact]
+    public async Task Nodes_whose_clocks_differ_share_the_slots_of_one_minute()
+    {
+        var ct = TestContext.Current.CancellationToken;
+        await using var database = await TestDatabase.CreateAsync(ct, postgres.Server);
+        var now = TimeProvider.System.GetUtcNow();
+        var (behind, ahead) = (new MailSlots(database, new FakeTimeProvider(now.AddHours(-1)), 2), new MailSlots(database, new FakeTimeProvider(now.AddHours(1)), 2));
+        Assert.Equal(0, await behind.TryTakeAsync(limited: true, ct));
+        Assert.Equal(0, await ahead.TryTakeAsync(limited: true, ct));
+        Assert.InRange(await behind.TryTakeAsync(limited: true, ct), 1, 60_000);
+        Assert.InRange(await ahead.TryTakeAsync(limited: true, ct), 1, 60_000);
     }
 }
