@@ -12,6 +12,8 @@ public abstract class ReminderTests(PostgresFixture? postgres) : JobTests(postgr
 {
     private const string Unpaid = "CO-00000001";
 
+    protected override Dictionary<string, string?> Settings { get; } = [];
+
     protected override void Register(IServiceCollection services)
     {
         services.AddSettings<ReminderOptions>(static (o, s) => o.Bind(s));
@@ -98,6 +100,37 @@ public abstract class ReminderTests(PostgresFixture? postgres) : JobTests(postgr
         Assert.Empty(await RunAsync());
         ItIs("2027-03-15 00:00");
         Assert.Equal(["Sent"], await RunAsync());
+    }
+
+    [Fact]
+    public async Task Last_reminder_is_noted_with_its_ToDo_or_not_at_all()
+    {
+        Settings["INTAKE_REMINDER_MAX"] = "1";
+        Build();
+        await UnpaidAsync();
+        Time.Advance(TimeSpan.FromDays(1));
+        await SqlAsync(Database.IsPostgres
+            ? "CREATE FUNCTION dies() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION 'dies'; END $$ LANGUAGE plpgsql; CREATE TRIGGER dies BEFORE INSERT ON admin_todos EXECUTE FUNCTION dies()"
+            : "CREATE TRIGGER dies BEFORE INSERT ON admin_todos BEGIN SELECT RAISE(ABORT, 'dies'); END");
+        await Assert.ThrowsAnyAsync<System.Data.Common.DbException>(() => RunAsync());
+        Assert.Equal("0", await ValueAsync("SELECT payment_reminder_count FROM compliance_orders"));
+        await SqlAsync(Database.IsPostgres ? "DROP TRIGGER dies ON admin_todos" : "DROP TRIGGER dies");
+        Assert.Equal(["Sent"], await RunAsync());
+        Assert.Equal([$"{Unpaid} payment-reminders-ended"], await ToDosAsync());
+        Assert.Equal("1", await ValueAsync("SELECT payment_reminder_count FROM compliance_orders"));
+        Assert.Single(Mails);
+    }
+
+    [Theory]
+    [InlineData("dana@example.com")]
+    [InlineData("noreply@carrier.net")]
+    public async Task Placeholder_is_not_reminded_but_a_person_is_asked(string address)
+    {
+        await UnpaidAsync(email: address);
+        Time.Advance(TimeSpan.FromDays(1));
+        Assert.Equal(["Refused"], await RunAsync());
+        Assert.Empty(Mails);
+        Assert.Equal([$"{Unpaid} payment-reminder-refused"], await ToDosAsync());
     }
 
     [Fact]

@@ -3,6 +3,7 @@ using System.Net.Http.Json;
 using System.Text.Json;
 using PwWorkflows.EndToEnd.Tests.Infrastructure;
 using PwWorkflows.EndToEnd.Tests.MainJob;
+using PwWorkflows.Sandbox.Core;
 using PwWorkflows.Sandbox.Mail;
 using PwWorkflows.Sandbox.Usac;
 
@@ -19,10 +20,15 @@ public sealed class JobDefinitionTests : IAsyncLifetime
     /// <summary>Every schedule of the product, by its file.</summary>
     private static IReadOnlyList<string> Jobs { get; } = [.. Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "workflows", "schedules"), "*.json").Select(f => Path.GetFileNameWithoutExtension(f)!).Order(StringComparer.Ordinal)];
 
-    public async ValueTask InitializeAsync()
+    public ValueTask InitializeAsync() => StartAsync(null);
+
+    private async ValueTask StartAsync(string? setting)
     {
-        // By day and by night.
-        _scene = await Scene.StartAsync(Ct, configure: s => s.Settings["MAIL_QUIET_HOURS"] = "none");
+        _scene = await Scene.StartAsync(Ct, configure: s =>
+        {
+            s.Settings["MAIL_QUIET_HOURS"] = "none"; // By day and by night.
+            if (setting is not null) s.Settings[setting] = "true";
+        });
         using var answer = await _scene.Server.Http.PostAsJsonAsync("/elsa/api/identity/login", new { username = "admin", password = "admin" }, Ct);
         _token = (await answer.Content.ReadFromJsonAsync<JsonElement>(Ct)).GetProperty("accessToken").GetString()!;
     }
@@ -54,6 +60,8 @@ public sealed class JobDefinitionTests : IAsyncLifetime
         return string.Join('\n', journal.GetProperty("items").EnumerateArray().Where(e => e.GetProperty("eventName").GetString() is "Report" or "DryRun").Select(e => e.GetProperty("message").GetString()));
     }
 
+    private async Task<IReadOnlyList<JsonElement>> ToDosAsync() => [.. (await _scene.CallAsync(HttpMethod.Get, "/api/v1/admin/todos?take=500&all=true", null, Ct)).GetProperty("todos").EnumerateArray()];
+
     private IReadOnlyList<MailView> MailsTo(string address) => [.. _scene.Sandbox.System<MailSystem>().Messages.Select(m => m.View()).Where(m => m.To.Contains(address))];
 
     [Fact]
@@ -64,7 +72,18 @@ public sealed class JobDefinitionTests : IAsyncLifetime
         foreach (var job in Jobs) await RunAsync(job, dryRun: true);
         Assert.Contains("new 2099Q1: 37.9 %", await RunAsync("pw-usf-factor-monitor", dryRun: true), StringComparison.Ordinal);
         Assert.Empty(_scene.Sandbox.System<MailSystem>().Messages);
-        Assert.Empty((await _scene.CallAsync(HttpMethod.Get, "/api/v1/admin/todos?take=500&all=true", null, Ct)).GetProperty("todos").EnumerateArray());
+        Assert.Empty(await ToDosAsync());
+    }
+
+    [Fact]
+    public async Task Factor_monitor_that_is_dry_by_its_setting_leaves_no_trace_of_a_wet_run()
+    {
+        await _scene.DisposeAsync();
+        await StartAsync("USF_MONITOR_DRY_RUN");
+        _scene.Usac.Faults.Add(new Fault { Kind = "changed_factors", Data = new() { ["shape"] = "heading" } });
+        Assert.Contains("not as expected", await RunAsync("pw-usf-factor-monitor", dryRun: false), StringComparison.Ordinal);
+        Assert.Empty(await ToDosAsync());
+        Assert.Empty(_scene.Sandbox.System<MailSystem>().Messages);
     }
 
     [Fact]

@@ -48,6 +48,16 @@ public abstract class FulfilmentContract(OrderServer server)
     }
 
     [Fact]
+    public async Task Order_whose_customer_has_no_real_address_is_served_and_a_person_is_asked_for_one()
+    {
+        var order = await server.PlaceAsync();
+        await server.ExecuteAsync("UPDATE compliance_orders SET customer_email = 'noreply@carrier.net' WHERE order_number = @order", ("order", order));
+        await server.PayAsync(order);
+        await ServedOnceAsync(order);
+        Assert.Contains("stands in for an address", await server.ToDoAsync(order, "customer-address"), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task One_order_by_four_doors_at_once_is_served_once()
     {
         var order = await server.PlaceAsync();
