@@ -163,11 +163,11 @@ public sealed class CdrFiles(
         }
     }
 
-    /// <summary>Lays a legal hold on a file, or lifts it.</summary>
+    /// <summary>Lays a legal hold on a file, or lifts it, within a transaction.</summary>
     /// <returns><c>false</c> when the file is deleted or being deleted, or not there.</returns>
-    public async Task<bool> HoldAsync(long id, bool hold, string reason, CancellationToken ct) =>
-        await database.ExecuteAsync(
-            "UPDATE cdr_files SET legal_hold = @hold, legal_hold_reason = @reason WHERE id = @id AND deleting_at IS NULL AND deleted_at IS NULL",
+    internal static async Task<bool> HoldAsync(DbConnection connection, DbTransaction transaction, long id, bool hold, string reason, CancellationToken ct) =>
+        await connection.ExecuteAsync(
+            transaction, "UPDATE cdr_files SET legal_hold = @hold, legal_hold_reason = @reason WHERE id = @id AND deleting_at IS NULL AND deleted_at IS NULL",
             Parameters.Of(("hold", hold), ("reason", reason), ("id", id)), ct).ConfigureAwait(false) == 1;
 
     private async Task<string?> DifferenceAsync(CdrFile file, CancellationToken ct)

@@ -26,6 +26,9 @@ internal sealed class LiveFeed(IPwDatabase database, IWorkflowAdmin workflows, T
     /// <summary>All schedules and their runs.</summary>
     public const string Schedules = "schedules";
 
+    /// <summary>Hot wallets, receipts, deposits, commissions.</summary>
+    public const string Treasury = "treasury";
+
     private static readonly TimeSpan KeepFor = TimeSpan.FromMilliseconds(900);
     private static readonly TimeSpan ForgetAfter = TimeSpan.FromMinutes(1);
 
@@ -41,7 +44,7 @@ internal sealed class LiveFeed(IPwDatabase database, IWorkflowAdmin workflows, T
     public static string Run(string id) => "run:" + id;
 
     /// <summary>Whether there is such a topic.</summary>
-    public static bool IsTopic(string text) => text is Overview or Approvals or Schedules || (text.Length <= 200 && text.Split(':', 2) is ["order" or "schedule" or "run", { Length: > 0 } id] && !id.AsSpan().ContainsAny('\0', '\n', '\r'));
+    public static bool IsTopic(string text) => text is Overview or Approvals or Schedules or Treasury || (text.Length <= 200 && text.Split(':', 2) is ["order" or "schedule" or "run", { Length: > 0 } id] && !id.AsSpan().ContainsAny('\0', '\n', '\r'));
 
     /// <summary>The mark of a topic as it is now, at most a second old.</summary>
     public Task<string> MarkAsync(string topic, CancellationToken ct)
@@ -68,6 +71,9 @@ internal sealed class LiveFeed(IPwDatabase database, IWorkflowAdmin workflows, T
             """, Parameters.None),
         [Approvals] => SumAsync("SELECT (SELECT COUNT(*) FROM approvals WHERE status = 'waiting'), (SELECT MAX(requested_at) FROM approvals), (SELECT MAX(id) FROM audit_log)", Parameters.None),
         [Schedules] => SumAsync("SELECT COUNT(*), SUM(revision) FROM schedules", Parameters.None),
+        [Treasury] => SumAsync(
+            "SELECT (SELECT MAX(looked_at) FROM cold_wallet_positions), (SELECT MAX(updated_at) FROM crypto_payment_jobs), (SELECT MAX(id) FROM relay_mails), (SELECT MAX(noted_at) FROM relay_mails), (SELECT COUNT(*) FROM relay_deposits WHERE matched_order_id IS NULL), (SELECT SUM(amount_cents) FROM commissions WHERE status = 'payable' AND statement IS NULL)",
+            Parameters.None),
         ["schedule", var name] => SumAsync(
             "SELECT SUM(revision), (SELECT COUNT(*) FROM schedule_runs r WHERE r.schedule_id IN (SELECT id FROM schedules WHERE name = @name) AND r.outcome IN ('waiting', 'running')) FROM schedules WHERE name = @name",
             Parameters.Of(("name", name))),

@@ -33,7 +33,7 @@ internal sealed class Rail(IActionDescriptorCollectionProvider pages)
 
     private readonly Lazy<IReadOnlyList<RailItem>> _items = new(() =>
     {
-        var ours = pages.ActionDescriptors.Items.OfType<PageActionDescriptor>().Select(static p => "/" + p.AttributeRouteInfo?.Template).ToHashSet(StringComparer.OrdinalIgnoreCase);
+        var ours = pages.ActionDescriptors.Items.OfType<PageActionDescriptor>().Select(static p => "/" + p.AttributeRouteInfo?.Template?.Replace("/{part?}", "", StringComparison.Ordinal)).ToHashSet(StringComparer.OrdinalIgnoreCase);
         return [.. All.Where(i => ours.Contains(i.Path))];
     });
 

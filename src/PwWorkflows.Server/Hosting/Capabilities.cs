@@ -75,6 +75,7 @@ internal static class Capabilities
         WorkflowEndpoints.Map(admin);
         WebhookEndpoints.Map(admin);
         EntityEndpoints.Map(admin);
+        RecordEndpoints.Map(admin);
         EffectEndpoints.Map(admin);
         ScheduleEndpoints.Map(admin);
         ApprovalEndpoints.Map(admin);

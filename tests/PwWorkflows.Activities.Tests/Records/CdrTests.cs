@@ -20,6 +20,8 @@ public abstract class CdrTests(PostgresFixture? postgres) : JobTests(postgres)
 
     private CdrFiles Files => Get<CdrFiles>();
 
+    private RecordDesk Desk => Get<RecordDesk>();
+
     private IObjectStore Store => Get<IObjectStore>();
 
     public override async ValueTask InitializeAsync()
@@ -91,12 +93,12 @@ public abstract class CdrTests(PostgresFixture? postgres) : JobTests(postgres)
         await UploadAsync(1, "2020-12-31", hold: true);
         await UploadAsync(2, "2020-12-31");
         Assert.Equal(["2"], await Files.FindExpiredAsync(Ct));
-        Assert.True(await Files.HoldAsync(2, true, "subpoena", Ct));
+        Assert.True((await Desk.HoldAsync(2, true, "subpoena", "dana", Ct)).IsKept);
         Assert.Equal("Kept", await OutcomeAsync(2));
         Assert.True(await Store.ExistsAsync("cdr", "1/2.csv", Ct));
-        Assert.True(await Files.HoldAsync(2, false, "", Ct));
+        Assert.True((await Desk.HoldAsync(2, false, "withdrawn", "dana", Ct)).IsKept);
         Assert.Equal("Deleted", await OutcomeAsync(2));
-        Assert.False(await Files.HoldAsync(2, true, "too late", Ct));
+        Assert.False((await Desk.HoldAsync(2, true, "too late", "dana", Ct)).IsKept);
     }
 
     [Fact]
@@ -131,7 +133,7 @@ public abstract class CdrTests(PostgresFixture? postgres) : JobTests(postgres)
         await UploadAsync(1, "2020-12-31");
         await SqlAsync("UPDATE cdr_files SET deleting_at = '2026-11-25 15:00:00+00:00'");
         await SqlAsync("INSERT INTO effects (key, kind, status, owner, lease_until, started_at) VALUES ('cdr:delete:1', 'cdr.delete', 'started', 'x', 0, '2026-11-25 15:00:00+00:00')");
-        Assert.False(await Files.HoldAsync(1, true, "subpoena", Ct));
+        Assert.False((await Desk.HoldAsync(1, true, "subpoena", "dana", Ct)).IsKept);
         Assert.Equal("Deleted", await OutcomeAsync(1));
     }
 
