@@ -24,13 +24,14 @@ public sealed class WorkflowCatalog(IEngineStore store, DefinitionReader reader,
     public RouteTable Routes => _current.Routes;
 
     /// <summary>Loads the published set again when it has changed on any node.</summary>
-    public async Task RefreshAsync(CancellationToken ct, bool force = false)
+    /// <returns>Whether it was loaded.</returns>
+    public async Task<bool> RefreshAsync(CancellationToken ct, bool force = false)
     {
         await _refresh.WaitAsync(ct);
         try
         {
             var stamp = await store.GetDefinitionsStampAsync(ct);
-            if (!force && stamp == _current.Stamp) return;
+            if (!force && stamp == _current.Stamp) return false;
             var published = (await store.GetPublishedAsync(ct)).ToDictionary(d => d.DefinitionId, StringComparer.Ordinal);
             var triggers = await store.GetTriggersAsync(ct);
             // Before what uses them is compiled.
@@ -38,6 +39,7 @@ public sealed class WorkflowCatalog(IEngineStore store, DefinitionReader reader,
             _byVersionId.Clear();
             var byHash = triggers.GroupBy(t => t.Hash).ToFrozenDictionary(g => g.Key, g => (IReadOnlyList<TriggerRow>)g.ToList());
             _current = new Snapshot(published, byHash, RouteTable.Build(triggers.Where(t => t.RouteKey is not null)), stamp);
+            return true;
         }
         finally
         {

@@ -56,9 +56,13 @@ public sealed class CertificationTests
         var definition = JsonNode.Parse(await File.ReadAllTextAsync(file, Ct))!;
         definition["description"] = "Files the form; second version.";
         await File.WriteAllTextAsync(file, definition.ToJsonString(), Ct);
+        // Another process imports; the server looks for changes once a second.
+        int Changes() => scene.Server.Log.Split("The published workflows changed elsewhere").Length;
+        var changes = Changes();
         var import = await Pw.RunAsync(["workflows", "import", "--data", scene.Data], scene.Settings, Ct);
         Assert.True(import.ExitCode == 0, import.Output + import.Error);
 
+        await Scene.UntilAsync(() => Task.FromResult(Changes() > changes), () => $"the server runs the new version:\n{scene.Server.Log}", Ct);
         var next = await scene.OrderAsync(Ct, entity: 1);
         await scene.CompletedAsync(next, Ct);
         await scene.StoreSessionAsync(Ct, 2);
