@@ -170,8 +170,10 @@ public sealed class ContributionFactors(
         var today = Today;
         var quarters = (await ListAsync(ct).ConfigureAwait(false)).Where(f => f.Announce && f.Published.Quarter.Start > today).Select(f => f.Published.Quarter).ToList();
         if (quarters.Count == 0) return [];
-        var told = (await database.QueryAsync("SELECT year, quarter, email FROM usf_factor_notices", Parameters.None, static r => (new Quarter(r.GetInt32(0), r.GetInt32(1)), r.GetString(2)), ct).ConfigureAwait(false)).ToHashSet();
-        var customers = await CustomersAsync(ct).ConfigureAwait(false);
+        var told = (await database.QueryAsync(
+            "SELECT n.year, n.quarter, n.email FROM usf_factor_notices n JOIN usf_contribution_factors f ON f.year = n.year AND f.quarter = n.quarter WHERE f.announce AND f.effective_start > @today",
+            Parameters.Of(("today", Iso(today))), static r => (new Quarter(r.GetInt32(0), r.GetInt32(1)), r.GetString(2)), ct).ConfigureAwait(false)).ToHashSet();
+        var customers = await CustomersAsync(null, ct).ConfigureAwait(false);
         return [.. from q in quarters from c in customers where !told.Contains((q, c.Email)) select $"{q}|{c.Email}"];
     }
 
@@ -185,7 +187,7 @@ public sealed class ContributionFactors(
         if (item.Split('|', 2) is not [var quarterText, var email]) throw new NonRetryableException($"'{item}' is no quarter and address.");
         var quarter = Quarter.Parse(quarterText);
         var all = await ListAsync(ct).ConfigureAwait(false);
-        var customer = (await CustomersAsync(ct).ConfigureAwait(false)).FirstOrDefault(c => c.Email == email);
+        var customer = (await CustomersAsync(email, ct).ConfigureAwait(false)).FirstOrDefault(c => c.Email == email);
         if (customer is null || all.FirstOrDefault(f => f.Published.Quarter == quarter) is not { Announce: true } stored || quarter.Start <= Today)
             return new StepResult("NotDue", $"{email} is not told of {quarter} any more.");
         var before = all.FirstOrDefault(f => f.Published.Quarter == quarter.Previous)?.Published.Percent;
@@ -229,14 +231,16 @@ public sealed class ContributionFactors(
 
     private sealed record Customer(string Email, string Name, IReadOnlyList<string> Carriers);
 
-    private async Task<IReadOnlyList<Customer>> CustomersAsync(CancellationToken ct)
+    /// <param name="email">Only this one; <c>null</c>: all.</param>
+    /// <param name="ct">Stops the wait.</param>
+    private async Task<IReadOnlyList<Customer>> CustomersAsync(string? email, CancellationToken ct)
     {
         var rows = await database.QueryAsync(
-            """
-            SELECT o.customer_email, o.customer_name, e.legal_name FROM compliance_orders o JOIN telecom_entities e ON e.id = o.telecom_entity_id
-            WHERE o.payment_status IN ('paid', 'partially_refunded') ORDER BY o.created_at DESC, o.order_number
-            """,
-            Parameters.None, static r => (Email: r.GetString(0).Trim().ToLowerInvariant(), Name: r.GetString(1), Carrier: r.GetString(2)), ct).ConfigureAwait(false);
+            $"""
+             SELECT o.customer_email, o.customer_name, e.legal_name FROM compliance_orders o JOIN telecom_entities e ON e.id = o.telecom_entity_id
+             WHERE o.payment_status IN ('paid', 'partially_refunded') {(email is null ? "" : "AND lower(trim(o.customer_email)) = @email")} ORDER BY o.created_at DESC, o.order_number
+             """,
+            email is null ? Parameters.None : Parameters.Of(("email", email)), static r => (Email: r.GetString(0).Trim().ToLowerInvariant(), Name: r.GetString(1), Carrier: r.GetString(2)), ct).ConfigureAwait(false);
         return [.. rows.Where(r => CustomerAddresses.IsWellFormed(r.Email) && !CustomerAddresses.IsPlaceholder(r.Email)).GroupBy(r => r.Email)
             .Select(g => new Customer(g.Key, g.First().Name, [.. g.Select(r => r.Carrier).Distinct().Order(StringComparer.Ordinal)])).OrderBy(c => c.Email, StringComparer.Ordinal)];
     }
