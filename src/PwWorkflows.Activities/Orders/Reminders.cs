@@ -80,6 +80,8 @@ public sealed class Reminders(
             return new StepResult("Refused", $"{subject}: the {kind} reminder to {to} can't be sent: {e.Message}");
         }
 
+        // It could be sent after all: nobody needs to correct the address any more.
+        await todos.CloseAsync(candidate.First.Order, kind + "-reminder-refused", ct).ConfigureAwait(false);
         await NoteAsync(kind, candidate, number, now, ct).ConfigureAwait(false);
         return new StepResult("Sent", string.Create(CultureInfo.InvariantCulture, $"Sent {to} the {kind} reminder {number} of {subject}."));
     }

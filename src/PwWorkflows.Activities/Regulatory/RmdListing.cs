@@ -41,7 +41,7 @@ public static partial class RmdListing
     {
         using var document = new HtmlParser().ParseDocument(html);
         var links = document.QuerySelectorAll("a[href]").Where(a => a.TextContent.Contains("CSV", StringComparison.OrdinalIgnoreCase) || a.GetAttribute("href")!.EndsWith(".csv", StringComparison.OrdinalIgnoreCase))
-            .Select(a => new Uri(page, a.GetAttribute("href")!)).Distinct().ToList();
+            .Select(a => Uri.TryCreate(page, a.GetAttribute("href"), out var link) ? link : null).OfType<Uri>().Where(static l => l.Scheme == Uri.UriSchemeHttp || l.Scheme == Uri.UriSchemeHttps).Distinct().ToList();
         return links is [var link] ? link : null;
     }
 
@@ -54,7 +54,8 @@ public static partial class RmdListing
         foreach (var link in document.QuerySelectorAll("a[href]"))
         {
             var href = link.GetAttribute("href")!;
-            if (Document().Match(href) is { Success: true } m) orders.TryAdd(m.Groups[1].Value.ToUpperInvariant(), new Uri(page, Ending().Replace(href, ".txt")));
+            if (Document().Match(href) is { Success: true } m && Uri.TryCreate(page, Ending().Replace(href, ".txt"), out var text) && (text.Scheme == Uri.UriSchemeHttp || text.Scheme == Uri.UriSchemeHttps))
+                orders.TryAdd(m.Groups[1].Value.ToUpperInvariant(), text);
         }
 
         return orders.Count > 0 ? [.. orders.Select(o => (o.Key, o.Value)).OrderBy(o => o.Key, StringComparer.Ordinal)] : throw new PageShapeException("the page links to no document such as DA-25-694A1");

@@ -131,6 +131,9 @@ public abstract class ReminderTests(PostgresFixture? postgres) : JobTests(postgr
         Assert.Equal(["Refused"], await RunAsync());
         Assert.Empty(Mails);
         Assert.Equal([$"{Unpaid} payment-reminder-refused"], await ToDosAsync());
+        await SqlAsync("UPDATE compliance_orders SET customer_email = 'dana@carrier.net'");
+        Assert.Equal(["Sent"], await RunAsync());
+        Assert.Empty(await ToDosAsync());
     }
 
     [Fact]

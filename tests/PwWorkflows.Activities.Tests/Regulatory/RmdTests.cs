@@ -299,6 +299,14 @@ public sealed class RmdListingTests
     [InlineData("Removal from the Robocall Mitigation Database of those in the sheet.")]
     public void Other_documents_are_not_taken_for_orders(string text) => Assert.Throws<PageShapeException>(() => RmdListing.FrnsOf(text));
 
+    [Theory]
+    [InlineData("<a href='javascript:void(0)'>CSV</a>", null)]
+    [InlineData("<a href='http://['>CSV</a>", null)]
+    [InlineData("<a href='mailto:a@fcc.gov'>CSV by mail</a><a href='/all.csv'>All</a>", "https://fcc.gov/all.csv")]
+    [InlineData("<a href='/all.csv'>All</a><a href='/all.csv'>CSV</a>", "https://fcc.gov/all.csv")]
+    [InlineData("<a href='/all.csv'>All</a><a href='/new.csv'>CSV</a>", null)]
+    public void The_listing_is_what_one_link_that_can_be_read_leads_to(string html, string? link) => Assert.Equal(link, RmdListing.CsvLink(html, new Uri("https://fcc.gov/rmd"))?.AbsoluteUri);
+
     [Fact]
     public void Documents_are_found_by_their_numbers()
     {
