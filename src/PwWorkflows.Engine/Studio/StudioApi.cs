@@ -22,6 +22,7 @@ public static class StudioApi
         services.AddScoped<IPropertyUIHandler, CronRunsHandler>();
         services.AddScoped<IPropertyUIHandler, TimeZoneChoices>();
         services.AddSingleton<ScriptTypes>();
+        services.AddSingleton<BookmarkLinks>();
         services.AddSingleton<DefinitionModels>();
         services.AddSingleton<DefinitionSaves>();
         services.AddSingleton<InstanceCommands>();
@@ -43,6 +44,7 @@ public static class StudioApi
             return next(context);
         });
         api.MapGet("/package/version", static () => StudioJson.Ok(new { packageVersion = "3.8.2" })).AllowAnonymous();
+        BookmarkLinks.Map(api);
         var guarded = api.MapGroup("").RequireAuthorization(policy => policy.AddAuthenticationSchemes([.. options.AuthenticationSchemes]).RequireAuthenticatedUser());
         DescriptorEndpoints.Map(guarded);
         DefinitionEndpoints.Map(guarded);

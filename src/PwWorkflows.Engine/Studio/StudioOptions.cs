@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+
 namespace PwWorkflows.Engine.Studio;
 
 /// <summary>How the API that Elsa Studio speaks is served.</summary>
@@ -8,4 +10,7 @@ public sealed class StudioOptions
 
     /// <summary>Authentication schemes of the host that callers may use; their principals carry claims of type <see cref="StudioPermissions.ClaimType"/> and a name. Empty: the host's default scheme.</summary>
     public IReadOnlyList<string> AuthenticationSchemes { get; set; } = [];
+
+    /// <summary>Signs links that resume bookmarks; the same on all nodes. Default: a random one, whose links end with the process.</summary>
+    public ReadOnlyMemory<byte> LinkKey { get; set; } = RandomNumberGenerator.GetBytes(32);
 }

@@ -1,5 +1,7 @@
 using System.Data.Common;
 using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json.Nodes;
 using Elsa.Workflows.Runtime;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -46,7 +48,11 @@ internal static class EmbeddedEngine
         services.TryAddSingleton<IScheduleEngine, EngineSchedules>();
         services.AddSingleton<IPublicationRecorder, PublishedSchedules>();
         services.AddSingleton<IEndRecorder, EndedRuns>();
-        services.AddStudioApi(static o => o.AuthenticationSchemes = [Admin.AdminAuthentication.StudioScheme]);
+        services.AddStudioApi(o =>
+        {
+            o.AuthenticationSchemes = [Admin.AdminAuthentication.StudioScheme];
+            if (new SettingsReader(configuration).Secret("ADMIN_JWT_SECRET") is { Length: > 0 } secret) o.LinkKey = HMACSHA256.HashData(Encoding.UTF8.GetBytes(secret), "pw-bookmark-links"u8);
+        });
         return services;
     }
 
