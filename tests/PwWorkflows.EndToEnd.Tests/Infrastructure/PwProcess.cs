@@ -130,14 +130,21 @@ public sealed class ServerProcess : IAsyncDisposable
     /// <returns>Its exit code.</returns>
     public async Task<int> StopAsync(CancellationToken ct)
     {
-        if (!_process.HasExited)
-        {
-            using var kill = Process.Start("kill", ["-TERM", _process.Id.ToString(CultureInfo.InvariantCulture)]);
-            await kill.WaitForExitAsync(ct);
-        }
-
+        if (!_process.HasExited) await SignalAsync("-TERM", ct);
         await _process.WaitForExitAsync(ct).WaitAsync(Limit, ct);
         return _process.ExitCode;
+    }
+
+    /// <summary>Lets the process stand still (SIGSTOP), as a suspended machine does.</summary>
+    public Task FreezeAsync(CancellationToken ct) => SignalAsync("-STOP", ct);
+
+    /// <summary>Lets a frozen process go on (SIGCONT).</summary>
+    public Task ThawAsync(CancellationToken ct) => SignalAsync("-CONT", ct);
+
+    private async Task SignalAsync(string signal, CancellationToken ct)
+    {
+        using var kill = Process.Start("kill", [signal, _process.Id.ToString(CultureInfo.InvariantCulture)]);
+        await kill.WaitForExitAsync(ct);
     }
 
     public async ValueTask DisposeAsync()
