@@ -1,5 +1,8 @@
 using Microsoft.Extensions.DependencyInjection;
 using PwWorkflows.Activities.Data;
+using PwWorkflows.Activities.Scheduling;
+using PwWorkflows.Engine;
+using PwWorkflows.Engine.Storage;
 
 namespace PwWorkflows.EndToEnd.Tests.Scheduling;
 
@@ -141,6 +144,26 @@ public sealed class ScheduleNodesTests(PostgresFixture postgres) : ScheduleTest(
         Assert.Equal(due, (await RunsAsync("pw-minute")).Where(r => r.Outcome is "finished").Select(r => r.NominalAt));
         Assert.Equal(due, (await NotesAsync()).Select(n => n.Nominal));
         Assert.Equal(due.Count, (await ShowAsync("pw-minute")).Counts.Values.Sum());
+    }
+
+    [Fact]
+    public async Task An_instance_that_comes_out_of_the_queue_between_two_looks_is_not_lost()
+    {
+        var row = await PublishAsync(Definition("pw-hourly", Cron("0 * * * *"), Hang));
+        var store = Node.Services.GetRequiredService<IEngineStore>();
+        await store.WriteAsync([], [QueuedWork.Start("one", row.Id, "schedule", null, new Dictionary<string, object?> { ["ScheduleName"] = "pw-hourly" }, new Dictionary<string, object?>(), Now.AddMinutes(30))], Ct);
+        // A node that only looks, and stops between its two looks.
+        var env = Path.Combine(DataFolder, "looks.env");
+        await File.WriteAllLinesAsync(env, Settings.Append(new("WORKFLOW_CONCURRENCY", "0")).Select(s => $"{s.Key}={s.Value}"), Ct);
+        await using var looks = await ScheduleNode.StartAsync(env, DataFolder, Clock, Fails, Ct);
+        looks.Line.FreezeAt(nameof(IEngineStore.ListInstancesAsync), after: true);
+        var asked = looks.Services.GetRequiredService<IScheduleEngine>().FatesAsync(["one", "none"], Ct);
+        await Eventually.TrueAsync(() => looks.Line.IsFrozen, "it has looked once", Ct);
+        Clock.Advance(TimeSpan.FromMinutes(30));
+        await UntilAsync(async () => (await store.GetInstanceAsync("one", Ct))?.Status == InstanceStatus.Suspended, "the instance lives");
+        looks.Line.Thaw();
+        Assert.Equal(new InstanceFate(null, null), Assert.Single(await asked, f => f.Key == "one").Value);
+        Assert.DoesNotContain("none", (await asked).Keys);
     }
 
     [Fact]
