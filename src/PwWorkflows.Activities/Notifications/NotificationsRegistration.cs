@@ -14,6 +14,7 @@ public static class NotificationsRegistration
         ArgumentNullException.ThrowIfNull(services);
         services.AddErpNext();
         services.AddSettings<MailOptions>(static (o, s) => o.Bind(s));
+        services.TryAddSingleton<MailPreviews>();
         services.TryAddSingleton<IMailSender, MailSender>();
         services.TryAddSingleton<AdminToDos>();
         services.TryAddSingleton<StuckInstances>();

@@ -634,6 +634,11 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
         ? await QueryAsync(SelectDefinition + " ORDER BY d.definition_id, d.version DESC", [], MapDefinition, hot: false, ct).ConfigureAwait(false)
         : await QueryAsync(SelectDefinition + " WHERE d.definition_id = $1 ORDER BY d.version DESC", [definitionId], MapDefinition, hot: false, ct).ConfigureAwait(false);
 
+    public async Task<IReadOnlyList<DefinitionRow>> GetDefinitionHeadsAsync(CancellationToken ct) =>
+        await QueryAsync(
+            "SELECT d.id, d.definition_id, d.version, d.name, d.description, d.is_latest, d.is_published, d.content_hash, '', d.source_file, d.source_hash, d.created_at, d.created_by FROM workflow_definitions d ORDER BY d.definition_id, d.version DESC",
+            [], MapDefinition, hot: false, ct).ConfigureAwait(false);
+
     public async Task<IReadOnlyList<DefinitionRow>> GetPublishedAsync(CancellationToken ct) =>
         await QueryAsync(SelectDefinition + " WHERE d.is_published ORDER BY d.definition_id", [], MapDefinition, hot: false, ct).ConfigureAwait(false);
 

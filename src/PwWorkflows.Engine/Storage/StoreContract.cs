@@ -363,6 +363,9 @@ public interface IEngineStore : IAsyncDisposable
     /// <summary>All versions, or those of one definition, newest version first.</summary>
     Task<IReadOnlyList<DefinitionRow>> GetDefinitionsAsync(string? definitionId, CancellationToken ct);
 
+    /// <summary>All versions of all definitions without their contents, which are empty.</summary>
+    Task<IReadOnlyList<DefinitionRow>> GetDefinitionHeadsAsync(CancellationToken ct);
+
     /// <summary>The published versions.</summary>
     Task<IReadOnlyList<DefinitionRow>> GetPublishedAsync(CancellationToken ct);
 

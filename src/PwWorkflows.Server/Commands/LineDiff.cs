@@ -3,6 +3,9 @@ namespace PwWorkflows.Server.Commands;
 /// <summary>Tells where two texts differ, line by line.</summary>
 internal static class LineDiff
 {
+    /// <summary>Cells of the table of common lengths, 16 MB of them; texts that differ in more are shown one after the other.</summary>
+    private const long MostCells = 4_000_000;
+
     /// <summary>Lines only in <paramref name="before"/> with <c>-</c>, lines only in <paramref name="after"/> with <c>+</c>, with two lines around each change.</summary>
     public static IReadOnlyList<string> Of(IReadOnlyList<string> before, IReadOnlyList<string> after)
     {
@@ -12,6 +15,8 @@ internal static class LineDiff
         var tail = 0;
         while (tail < before.Count - head && tail < after.Count - head && before[^(tail + 1)] == after[^(tail + 1)]) tail++;
         var (m, n) = (before.Count - head - tail, after.Count - head - tail);
+        if ((long)m * n > MostCells)
+            return Around([.. before.Take(head).Select(static l => "  " + l), .. before.Skip(head).Take(m).Select(static l => "- " + l), .. after.Skip(head).Take(n).Select(static l => "+ " + l), .. before.Skip(before.Count - tail).Select(static l => "  " + l)]);
         var common = new int[m + 1, n + 1];
         for (var i = m - 1; i >= 0; i--)
         {

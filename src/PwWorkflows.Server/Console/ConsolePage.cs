@@ -56,6 +56,15 @@ internal abstract class ConsolePage : PageModel
         return Page();
     }
 
+    /// <summary>Shows the page of a list that the address asks for.</summary>
+    /// <returns>This page, or the whole list as CSV.</returns>
+    protected IActionResult ListOf<T>(ListTable<T> table)
+    {
+        if (Request.Query["format"] == "csv") return table.Csv(HttpContext);
+        Table = table.Read(HttpContext);
+        return Page();
+    }
+
     /// <summary>An error within the frame: what happened, what it means, what to try.</summary>
     protected IActionResult Problem(int status, string what, string means, string tryThis) => new ConsoleProblem(status, what, means, tryThis).Result(HttpContext);
 

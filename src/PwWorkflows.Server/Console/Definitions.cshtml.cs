@@ -1,3 +1,5 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Mvc;
 using PwWorkflows.Server.Hosting;
 
 namespace PwWorkflows.Server.Pages;
@@ -5,7 +7,28 @@ namespace PwWorkflows.Server.Pages;
 /// <summary><c>/definitions</c>: which workflows run, and which have a draft.</summary>
 internal sealed class DefinitionsPage(IWorkflowAdmin workflows) : ConsolePage
 {
-    public IReadOnlyList<WorkflowDefinitionInfo> Definitions { get; private set; } = [];
+    public async Task<IActionResult> OnGetAsync(CancellationToken ct) => ListOf(new ListTable<WorkflowDefinitionInfo>
+    {
+        Name = "workflows",
+        Rows = await workflows.ListDefinitionsAsync(ct).ConfigureAwait(false),
+        Columns =
+        [
+            new("Workflow", d => Show.Link(d.DefinitionId, "/definitions/" + Uri.EscapeDataString(d.DefinitionId)), static d => d.DefinitionId) { Sort = "id" },
+            new("Name", d => Show.Text(d.Name), static d => d.Name) { Sort = "name" },
+            new("Runs", d => d.PublishedVersion is { } p ? Show.Badge(Version("version", p), Tone.Good) : Show.Badge("not published", Tone.Idle), static d => d.PublishedVersion?.ToString(CultureInfo.InvariantCulture)),
+            new("Newest", d => d.LatestVersion == d.PublishedVersion ? Show.Text(Version("version", d.LatestVersion)) : Show.Badge(Version("draft", d.LatestVersion), Tone.Warn), static d => d.LatestVersion.ToString(CultureInfo.InvariantCulture)),
+            new("From file", d => Show.Text(d.SourceFile), static d => d.SourceFile),
+            new("Changed", d => Show.Time(d.CreatedAt), static d => d.CreatedAt.ToString("O", CultureInfo.InvariantCulture)) { Sort = "changed" },
+            new("Designer", d => Show.Link("Open", "/studio/host/editor?id=" + Uri.EscapeDataString(d.DefinitionId)), static _ => null),
+        ],
+        Sorts = new Dictionary<string, Func<WorkflowDefinitionInfo, IComparable?>> { ["id"] = static d => d.DefinitionId, ["name"] = static d => d.Name, ["changed"] = static d => d.CreatedAt },
+        Filters =
+        [
+            new("q", "Id or name holds", static (d, text) => d.DefinitionId.Contains(text, StringComparison.OrdinalIgnoreCase) || d.Name?.Contains(text, StringComparison.OrdinalIgnoreCase) == true),
+            new("state", "State", static (d, state) => state switch { "published" => d.PublishedVersion is not null, "draft" => d.LatestVersion != d.PublishedVersion, _ => false }, [("published", "published"), ("draft", "has a draft")]),
+        ],
+        Empty = new("There are no workflows.", "Draw one in Studio, or put its file into the folder workflows/ and start the server again.", "/studio/host/workflows", "Studio"),
+    });
 
-    public async Task OnGetAsync(CancellationToken ct) => Definitions = await workflows.ListDefinitionsAsync(ct).ConfigureAwait(false);
+    private static string Version(string word, int number) => string.Create(CultureInfo.InvariantCulture, $"{word} {number}");
 }

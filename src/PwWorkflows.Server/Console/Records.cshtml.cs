@@ -27,7 +27,7 @@ internal sealed class RecordsPage(IPwDatabase database, RecordDesk desk, UsacSes
 
     /// <summary>The tables of the section.</summary>
     public static IReadOnlyList<(string Name, string Path)> Parts { get; } =
-        [("Contribution factors", "/records"), ("Form figures", "/records/figures"), ("Certifications", "/records/certifications"), ("Renewals", "/records/renewals"), ("Call records", "/records/cdr"), ("Portal sessions", "/records/sessions")];
+        [("Contribution factors", "/records"), ("Form figures", "/records/figures"), ("Certifications", "/records/certifications"), ("Renewals", "/records/renewals"), ("Call records", "/records/cdr"), ("Portal sessions", "/records/sessions"), ("Mail templates", "/mails")];
 
     /// <summary>The figures that can be entered.</summary>
     public static IReadOnlyList<(string Value, string Text)> Figures { get; } =

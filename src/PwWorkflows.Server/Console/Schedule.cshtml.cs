@@ -11,13 +11,12 @@ namespace PwWorkflows.Server.Pages;
 internal sealed class SchedulePage(ScheduleBook book) : ConsolePage
 {
     private const int Shown = 12;
-    private const int RunsShown = 100;
+    /// <summary>The newest runs that are listed, page by page; the rest is told by the API.</summary>
+    private const int MostRuns = 1000;
 
     public override string? Topic => LiveFeed.Schedule(RouteData.Values["name"] as string ?? "");
 
     public ScheduleView Schedule { get; private set; } = null!;
-
-    public IReadOnlyList<ScheduleRunView> Runs { get; private set; } = [];
 
     /// <summary>Due times that passed since it was paused.</summary>
     public long Passed { get; private set; }
@@ -34,20 +33,45 @@ internal sealed class SchedulePage(ScheduleBook book) : ConsolePage
     /// <summary>It in words, or what is wrong with it.</summary>
     public IReadOnlyList<string> ChangedWords { get; private set; } = [];
 
-    public string? Outcome { get; private set; }
-
-    public async Task<IActionResult> OnGetAsync(string name, string? outcome, string? cron, string? zone, string? interval, CancellationToken ct)
+    public async Task<IActionResult> OnGetAsync(string name, string? cron, string? zone, string? interval, CancellationToken ct)
     {
         if (await book.FindAsync(name, ct).ConfigureAwait(false) is not { } found) return Missing(name);
         Schedule = found;
-        Outcome = ScheduleEndpoints.Outcomes.Contains(outcome) ? outcome : null;
-        Runs = await book.RunsAsync(found.Id, null, Outcome, RunsShown, ct).ConfigureAwait(false);
         Passed = await book.CountPausedAsync(name, ct).ConfigureAwait(false);
         var now = await book.NowAsync(ct).ConfigureAwait(false);
         Coming = found.State is "retired" or "disabled" ? [] : ScheduleHistory.Coming(found.ToCadence(), now, now.AddYears(2), Shown);
         Thought = (cron?.Trim() ?? found.Cron ?? "", zone?.Trim() ?? found.TimeZone, interval?.Trim() ?? found.Interval ?? "");
         if (cron is not null || interval is not null) Think(now);
-        return Page();
+        return ListOf(new ListTable<ScheduleRunView>
+        {
+            Name = found.Name + "-runs",
+            Rows = await book.RunsAsync(found.Id, null, null, MostRuns, ct).ConfigureAwait(false),
+            Kept = ["cron", "zone", "interval"],
+            Columns =
+            [
+                new("Due", r => Show.Lines(Show.Exact(r.NominalAt), r.Cause == "manual" ? "by " + r.RequestedBy : r.Covers > 1 ? $"and {r.Covers - 1} before" : null), static r => Iso(r.NominalAt)),
+                new("Outcome", r => Show.Lines(Show.State(r.Outcome), Remarks(r)), static r => r.Outcome),
+                new("Started", r => Show.Exact(r.StartedAt), static r => Iso(r.StartedAt)),
+                new("Late by", r => Show.Text(SchedulesPage.Late(r.LateMs)), static r => r.LateMs?.ToString(CultureInfo.InvariantCulture)) { Sort = "late" },
+                new("Took", r => Show.Text(r.DurationMs is { } ms && r.StartedAt is not null ? Show.Duration(TimeSpan.FromMilliseconds(ms)) : null), static r => r.DurationMs?.ToString(CultureInfo.InvariantCulture)) { Sort = "took" },
+                new("Why, or what went wrong", r => Show.Text(r.Error ?? ScheduleHistory.Why(r.Reason)), static r => r.Error ?? ScheduleHistory.Why(r.Reason)),
+                new("Log", r => r.StartedAt is null ? Show.Text(null) : Show.Link("Log", ScheduleRunPage.Url(found.Name, r.Id)), static r => r.Id),
+                new("Cause", _ => Show.Text(""), static r => r.Cause) { CsvOnly = true },
+                new("Due times", _ => Show.Text(""), static r => r.Covers.ToString(CultureInfo.InvariantCulture)) { CsvOnly = true },
+                new("Remarks", _ => Show.Text(""), static r => Remarks(r)) { CsvOnly = true },
+            ],
+            Sorts = new Dictionary<string, Func<ScheduleRunView, IComparable?>> { ["late"] = static r => r.LateMs, ["took"] = static r => r.StartedAt is null ? null : r.DurationMs },
+            Filters = [new("outcome", "Outcome", static (r, outcome) => r.Outcome == outcome, TableFilter.Words(ScheduleEndpoints.Outcomes))],
+            Empty = new("No due time has come yet.", "Each one is listed here with what became of it."),
+        });
+    }
+
+    private static string? Iso(DateTimeOffset? at) => at?.ToString("O", CultureInfo.InvariantCulture);
+
+    private static string? Remarks(ScheduleRunView run)
+    {
+        var remarks = string.Join(", ", ((string?[])[run.CaughtUp ? "caught up" : null, run.DryRun ? "dry run" : null, run.Alerted ? "past the deadline" : null]).OfType<string>());
+        return remarks.Length > 0 ? remarks : null;
     }
 
     /// <summary>What the other cadence would do, before anything is published.</summary>

@@ -59,6 +59,15 @@ internal sealed class Show(IHttpContextAccessor accessor, TimeProvider time, Htm
     /// <summary>Plain text.</summary>
     public IHtmlContent Text(string? text) => string.IsNullOrEmpty(text) ? Nothing : new HtmlString(encoder.Encode(text));
 
+    /// <summary>A value with a quieter line below it.</summary>
+    public IHtmlContent Lines(string? first, string? second) => Lines(Text(first), second);
+
+    /// <inheritdoc cref="Lines(string, string)" />
+    public IHtmlContent Lines(IHtmlContent first, string? second) => Lines(first, string.IsNullOrEmpty(second) ? null : new HtmlString($"<span class=\"quiet\">{encoder.Encode(second)}</span>"));
+
+    /// <inheritdoc cref="Lines(string, string)" />
+    public IHtmlContent Lines(IHtmlContent first, IHtmlContent? second) => second is null ? first : new HtmlContentBuilder().AppendHtml(first).AppendHtml("<br>").AppendHtml(second);
+
     /// <summary>A link within the console.</summary>
     public IHtmlContent Link(string text, string href) => new HtmlString($"<a href=\"{encoder.Encode(href)}\">{encoder.Encode(text)}</a>");
 

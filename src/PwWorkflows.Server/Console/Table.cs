@@ -128,23 +128,15 @@ internal sealed class Table<T>
         var request = Request.Of(http, this);
         http.Response.ContentType = "text/csv; charset=utf-8";
         http.Response.Headers.ContentDisposition = $"attachment; filename=\"{Name}.csv\"";
-        var text = new StringBuilder().AppendJoin(',', Columns.Select(static c => Field(c.Title))).Append("\r\n");
+        var text = new StringBuilder(Tables.Line(Columns.Select(static c => c.Title)));
         for (string? cursor = null; ;)
         {
             var rows = await RowsAsync(database, request, cursor, false, CsvBatch, ct).ConfigureAwait(false);
-            foreach (var (row, _) in rows) text.AppendJoin(',', Columns.Select(c => Field(c.Plain(row)))).Append("\r\n");
+            foreach (var (row, _) in rows) text.Append(Tables.Line(Columns.Select(c => c.Plain(row))));
             await http.Response.WriteAsync(text.ToString(), ct).ConfigureAwait(false);
             if (rows.Count < CsvBatch) return new EmptyResult();
             cursor = rows[^1].Cursor;
             text.Clear();
-        }
-
-        // A spreadsheet would carry out a cell that begins like a formula.
-        static string Field(string? value)
-        {
-            var cell = value ?? "";
-            if (cell.Length > 0 && cell[0] is '=' or '+' or '-' or '@' or '\t' or '\r' && !decimal.TryParse(cell, CultureInfo.InvariantCulture, out _)) cell = "'" + cell;
-            return cell.Any(static c => c is ',' or ';' or '\t' or '"' or '\r' or '\n') ? $"\"{cell.Replace("\"", "\"\"", StringComparison.Ordinal)}\"" : cell;
         }
     }
 
@@ -237,6 +229,21 @@ internal sealed class Table<T>
 
             static object Plain(JsonElement value) => value.ValueKind == JsonValueKind.Number ? value.GetInt64() : value.GetString() is { } text && !text.Contains('\0', StringComparison.Ordinal) ? text : throw new FormatException();
         }
+    }
+}
+
+/// <summary>What all tables share.</summary>
+internal static class Tables
+{
+    /// <summary>A line of a CSV file.</summary>
+    public static string Line(IEnumerable<string?> cells) => string.Join(',', cells.Select(Field)) + "\r\n";
+
+    // A spreadsheet would carry out a cell that begins like a formula.
+    private static string Field(string? value)
+    {
+        var cell = value ?? "";
+        if (cell.Length > 0 && cell[0] is '=' or '+' or '-' or '@' or '\t' or '\r' && !decimal.TryParse(cell, CultureInfo.InvariantCulture, out _)) cell = "'" + cell;
+        return cell.Any(static c => c is ',' or ';' or '\t' or '"' or '\r' or '\n') ? $"\"{cell.Replace("\"", "\"\"", StringComparison.Ordinal)}\"" : cell;
     }
 }
 

@@ -239,7 +239,7 @@ internal static class EmbeddedEngine
         }
 
         public async Task<IReadOnlyList<WorkflowDefinitionInfo>> ListDefinitionsAsync(CancellationToken ct) =>
-            [.. (await store.GetDefinitionsAsync(null, ct).ConfigureAwait(false)).GroupBy(static d => d.DefinitionId).Select(static g =>
+            [.. (await store.GetDefinitionHeadsAsync(ct).ConfigureAwait(false)).GroupBy(static d => d.DefinitionId).Select(static g =>
             {
                 var latest = g.MaxBy(static d => d.Version)!;
                 return new WorkflowDefinitionInfo(g.Key, latest.Name, latest.Version, g.FirstOrDefault(static d => d.IsPublished)?.Version, latest.SourceFile, latest.CreatedAt);

@@ -60,8 +60,8 @@ public sealed class ScheduleConsoleTests() : ScheduleTest(_ => Task.FromResult<s
             await tab.Page.GetByRole(AriaRole.Button, new() { Name = "Pause" }).ClickAsync();
             await tab.SeesAsync("pw-usf-factor-monitor is paused.");
             Clock.Advance(TimeSpan.FromDays(2));
-            // Two days later nobody is signed in any more.
-            await tab.GoAsync("/schedules/pw-usf-factor-monitor");
+            // Two days later nobody is signed in any more: the open page finds out by itself.
+            await tab.Page.WaitForURLAsync("**/sign-in?next=*");
             await tab.SignInAsync("operator");
             await tab.SeesAsync("2 due times have passed");
             await tab.PictureAsync("schedule");
