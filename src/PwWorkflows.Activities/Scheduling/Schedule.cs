@@ -5,6 +5,7 @@ using Elsa.Workflows;
 using Elsa.Workflows.Attributes;
 using Elsa.Workflows.Models;
 using Elsa.Workflows.UIHints;
+using PwWorkflows.Engine.Studio;
 
 namespace PwWorkflows.Activities.Scheduling;
 
@@ -16,15 +17,15 @@ public sealed class Schedule : Trigger
     public Schedule([CallerFilePath] string? source = null, [CallerLineNumber] int? line = null) : base(source, line) { }
 
     /// <summary>When it is due, as a cron expression.</summary>
-    [Input(Description = "When it is due: five fields (minute hour day month weekday), such as 0 9 * * *, or six with seconds in front. Empty for an interval.")]
+    [Input(Description = "When it is due: five fields (minute hour day month weekday), such as 0 9 * * *, or six with seconds in front. Empty for an interval.", UIHandler = typeof(DueTimes))]
     public Input<string?> Cron { get; set; } = default!;
 
     /// <summary>The zone the cron fields are meant in.</summary>
-    [Input(DisplayName = "Time Zone", Description = "The IANA time zone of the cron fields, such as America/Chicago. UTC when empty.", UIHint = InputUIHints.DropDown, UIHandler = typeof(TimeZones))]
+    [Input(DisplayName = "Time Zone", Description = "The IANA time zone of the cron fields, such as America/Chicago. UTC when empty.", UIHint = InputUIHints.DropDown, UIHandler = typeof(TimeZoneChoices))]
     public Input<string?> TimeZone { get; set; } = default!;
 
     /// <summary>Elapsed time between two due times, instead of a cron expression.</summary>
-    [Input(Description = "Instead of cron: time between two due times, such as 7.00:00:00 for seven days.")]
+    [Input(Description = "Instead of cron: time between two due times, such as 7.00:00:00 for seven days.", UIHandler = typeof(DueTimes))]
     public Input<TimeSpan?> Interval { get; set; } = default!;
 
     /// <summary>A due time of the interval.</summary>

@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Http;
 namespace PwWorkflows.Engine.Studio;
 
 /// <summary>Reads what the designer sends of the other inputs of an activity.</summary>
-internal static class DesignerContext
+public static class DesignerContext
 {
     /// <summary>The literal text of an input, or null when it is not set or is another kind of expression.</summary>
     public static string? Literal(object? context, string input) =>
@@ -61,10 +61,11 @@ internal sealed class CronRunsHandler(TimeProvider time) : PropertyUIHandlerBase
 }
 
 /// <summary>IANA time zones, UTC first.</summary>
-internal sealed class TimeZoneChoices : DropDownOptionsProviderBase
+public sealed class TimeZoneChoices : DropDownOptionsProviderBase
 {
     private static readonly Lazy<ICollection<SelectListItem>> Zones = new(static () =>
         [new("UTC", "UTC"), .. TimeZoneInfo.GetSystemTimeZones().Select(z => z.Id).Where(id => id.Contains('/', StringComparison.Ordinal)).Order(StringComparer.Ordinal).Select(id => new SelectListItem(id, id))]);
 
+    /// <inheritdoc />
     protected override ValueTask<ICollection<SelectListItem>> GetItemsAsync(PropertyInfo propertyInfo, object? context, CancellationToken cancellationToken) => ValueTask.FromResult(Zones.Value);
 }

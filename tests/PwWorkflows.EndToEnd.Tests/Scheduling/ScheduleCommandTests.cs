@@ -92,6 +92,38 @@ public sealed class ScheduleCommandTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Health_is_yellow_while_nothing_of_a_schedule_finishes_and_names_it()
+    {
+        Assert.Equal(("ok", null), await SchedulesAsync());
+        // Every day's run of pw-bad fails and every day's run of pw-good finishes. A sign-in does not last a day.
+        for (var day = 1; day <= 3; day++)
+        {
+            using (var moved = await Api.SendAsync(_server.Http, HttpMethod.Post, "/api/v1/admin/clock", await Api.TokenAsync(_server.Http, "admin", "admin", Ct), new { advance_seconds = 24 * 3600 }, Ct))
+                Assert.Equal(HttpStatusCode.OK, moved.StatusCode);
+            var viewer = await Api.TokenAsync(_server.Http, "viewer", "viewer", Ct);
+            foreach (var (name, outcome) in new[] { ("pw-good", "finished"), ("pw-bad", "failed") })
+            {
+                await Eventually.TrueAsync(async () => (await Api.GetAsync(_server.Http, $"/api/v1/admin/schedules/{name}/runs", viewer, Ct)).GetProperty("runs").EnumerateArray()
+                    .Count(r => r.GetProperty("outcome").GetString() == outcome) >= day, $"{name} {outcome} {day} times", Ct);
+            }
+        }
+
+        await Eventually.TrueAsync(async () =>
+        {
+            // A look at the checks is kept for five seconds of the server's clock.
+            using (await Api.SendAsync(_server.Http, HttpMethod.Post, "/api/v1/admin/clock", await Api.TokenAsync(_server.Http, "admin", "admin", Ct), new { advance_seconds = 10 }, Ct)) { }
+            return await SchedulesAsync() is ("warning", "overdue: pw-bad");
+        }, "health tells of pw-bad", Ct);
+
+        async Task<(string?, string?)> SchedulesAsync()
+        {
+            using var answer = await _server.Http.GetAsync("/health/deep", Ct);
+            var check = JsonSerializer.Deserialize<JsonElement>(await answer.Content.ReadAsStringAsync(Ct)).GetProperty("checks").GetProperty("schedules");
+            return (check.GetProperty("status").GetString(), check.TryGetProperty("detail", out var detail) ? detail.GetString() : null);
+        }
+    }
+
+    [Fact]
     public async Task The_admin_api_shows_schedules_and_takes_orders_from_operators()
     {
         var viewer = await Api.TokenAsync(_server.Http, "viewer", "viewer", Ct);
