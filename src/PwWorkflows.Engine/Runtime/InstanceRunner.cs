@@ -149,11 +149,16 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
 
     /// <summary>Cancels an instance.</summary>
     public Task<RunOutcome?> CancelAsync(string instanceId, IReadOnlyList<string> completedWork, CancellationToken ct) =>
-        CountedAsync(() => ClaimAndRunAsync(instanceId, completedWork, (wf, _) =>
+        CountedAsync(async () =>
         {
-            _runner.CancelWorkflow(wf);
-            return Task.FromResult(true);
-        }, ct));
+            // Asked before the instance is looked for: it comes into being in the commit that takes its start out of the queue, so the other way round it could be seen in neither.
+            var isToCome = await _store.IsQueuedAsync(QueuedWork.StartId(instanceId), ct);
+            return await ClaimAndRunAsync(instanceId, completedWork, (wf, _) =>
+            {
+                _runner.CancelWorkflow(wf);
+                return Task.FromResult(true);
+            }, ct, isToCome: isToCome);
+        });
 
     /// <summary>Changes a waiting instance in place (variables, properties), under its lease.</summary>
     public Task<RunOutcome?> UpdateAsync(string instanceId, Action<WorkflowExecutionContext> change, CancellationToken ct) =>
@@ -219,12 +224,12 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
             return true;
         }, ct) ?? RunOutcome.NotMatched;
 
-    private async Task<RunOutcome?> ClaimAndRunAsync(string instanceId, IReadOnlyList<string> completedWork, Func<WorkflowExecutionContext, CancellationToken, Task<bool>> run, CancellationToken ct, bool alsoEnded = false)
+    private async Task<RunOutcome?> ClaimAndRunAsync(string instanceId, IReadOnlyList<string> completedWork, Func<WorkflowExecutionContext, CancellationToken, Task<bool>> run, CancellationToken ct, bool alsoEnded = false, bool isToCome = false)
     {
         for (var rerun = 0; ; rerun++)
         {
             var (row, lease) = await _store.ClaimInstanceAsync(instanceId, _options.NodeId, _options.Lease, ct);
-            if (row is not null && lease is null) return null;
+            if (row is not null && lease is null || row is null && isToCome) return null;
             if (row is null || lease is null)
             {
                 if (completedWork.Count > 0) await _store.CompleteWorkAsync([.. completedWork], ct);

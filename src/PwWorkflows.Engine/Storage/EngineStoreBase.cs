@@ -131,6 +131,9 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
         SignalAfter(request, wakes: false, local: false);
     }
 
+    public async Task<bool> IsQueuedAsync(string workId, CancellationToken ct) =>
+        (await QueryAsync("SELECT count(*) FROM work_items WHERE id = $1", [workId], static r => r.GetInt64(0), hot: false, ct).ConfigureAwait(false))[0] > 0;
+
     public async Task CompleteWorkAsync(IReadOnlyCollection<string> ids, CancellationToken ct)
     {
         ct.ThrowIfCancellationRequested();

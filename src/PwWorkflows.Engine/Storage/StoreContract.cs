@@ -287,6 +287,9 @@ public interface IEngineStore : IAsyncDisposable
     /// <summary>Takes due items (oldest due first) whose instance is not leased by a living owner and which nobody else holds; marks them taken by the node for <paramref name="itemLease"/> and raises their attempts.</summary>
     Task<IReadOnlyList<WorkItem>> TakeDueAsync(string nodeId, int max, TimeSpan itemLease, CancellationToken ct);
 
+    /// <summary>Whether a row of the queue is still there: due or not, taken or not.</summary>
+    Task<bool> IsQueuedAsync(string workId, CancellationToken ct);
+
     /// <summary>Deletes items that were carried out without an instance commit. Unknown ids are ignored.</summary>
     Task CompleteWorkAsync(IReadOnlyCollection<string> ids, CancellationToken ct);
 

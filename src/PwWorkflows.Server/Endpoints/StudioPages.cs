@@ -34,7 +34,7 @@ internal static class StudioPages
         var files = Directory.Exists(folder) ? new PhysicalFileProvider(folder) : null;
         routes.MapGet("/studio", static () => Results.Redirect("/studio/host/workflows"));
         foreach (var page in Pages) routes.MapGet("/studio/host/" + page, static (HttpContext http) => Own(http, "host.html"));
-        foreach (var own in (string[])["studio-host.css", "studio-host.js", "studio-approvals.js"]) routes.MapGet("/studio/host/" + own, (HttpContext http) => Own(http, own));
+        foreach (var own in (string[])["studio-host.css", "studio-host.js", "studio-approvals.js", "studio-incident.js"]) routes.MapGet("/studio/host/" + own, (HttpContext http) => Own(http, own));
         // Where Studio's own links lead.
         foreach (var start in (string[])["/studio", ""])
         {

@@ -11,7 +11,7 @@
   let watched = null; // the request shown, until its outcome was seen
   let busy = false;
 
-  const token = () => window.pwStudio?.token() ?? null; // studio-host.js has it
+  const { token, make } = window.pwStudio; // studio-host.js
 
   async function call(path, body) {
     const answer = await fetch(api + path, {
@@ -20,15 +20,6 @@
       body: body && JSON.stringify(body),
     });
     return { ok: answer.ok, status: answer.status, body: await answer.json() };
-  }
-
-  // Everything from the server becomes text, never markup.
-  function make(name, { text, ...attributes } = {}, ...children) {
-    const element = document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) if (value !== undefined && value !== null) element.setAttribute(key, value);
-    if (text !== undefined) element.textContent = text;
-    element.append(...children);
-    return element;
   }
 
   function show(view, said) {

@@ -19,11 +19,23 @@
 
   // Tokens live in this page alone. The sign-in is the console's.
   let access = null, refresh = null;
-  window.pwStudio = { token: () => access };
   const signIn = () => location.replace('/sign-in?next=' + encodeURIComponent(location.pathname + location.search));
   const claims = token => {
     const text = atob(token.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'));
     return JSON.parse(new TextDecoder().decode(Uint8Array.from(text, c => c.charCodeAt(0))));
+  };
+
+  // For the panels beside the element. Everything from the server becomes text, never markup.
+  window.pwStudio = {
+    token: () => access,
+    may: permission => { const held = access ? [claims(access).permissions ?? []].flat() : []; return held.includes('*') || held.includes(permission); },
+    make: (name, { text, ...attributes } = {}, ...children) => {
+      const element = document.createElement(name);
+      for (const [key, value] of Object.entries(attributes)) if (value !== undefined && value !== null) element.setAttribute(key, value);
+      if (text !== undefined) element.textContent = text;
+      element.append(...children);
+      return element;
+    },
   };
 
   const take = pair => { refresh = pair.refreshToken ?? refresh; return access = pair.accessToken; };

@@ -19,25 +19,7 @@ public sealed class WorkPagesTests(ConsoleScene console)
     public async Task Fifty_that_are_stuck_alike_go_on_from_the_failed_step_with_one_retry()
     {
         var (id, order) = ("fragile-" + Guid.NewGuid().ToString("N")[..8], "CO-" + Guid.NewGuid().ToString("N")[..8].ToUpperInvariant());
-        await SaveAsync(new
-        {
-            definitionId = id,
-            name = "Fragile",
-            toolVersion = "3.8.0.0",
-            root = new
-            {
-                type = "Elsa.Sequence",
-                version = 1,
-                id = "main",
-                name = "Sequence1",
-                activities = new object[]
-                {
-                    new { type = "Elsa.HttpEndpoint", version = 1, id = "start", name = "HttpEndpoint1", customProperties = new { canStartWorkflow = true }, path = Text(id), supportedMethods = new { typeName = "String[]", expression = new { type = "Object", value = "[\"POST\"]" } } },
-                    new { type = "Elsa.WriteLine", version = 1, id = "before", name = "WriteLine1", text = Text("once") },
-                    new { type = "Pw.EnsureSalesOrder", version = 1, id = "link", name = "EnsureSalesOrder1", orderNumber = Text(order) },
-                },
-            },
-        }, publish: true);
+        await SaveAsync(Fragile(id, order), publish: true);
         for (var i = 0; i < 50; i++) using (await Scene.Server.Http.PostAsync("/workflows/" + id, null, Ct)) { }
 
         await using (var viewer = await console.OpenAsync("viewer", "/instances?definition=" + id))
@@ -61,18 +43,73 @@ public sealed class WorkPagesTests(ConsoleScene console)
         await tab.Page.GetByRole(AriaRole.Button, new() { Name = "Retry all 50" }).ClickAsync();
         await tab.SeesAsync($"50 instances of {id} go on from the failed step.");
         await Scene.UntilAsync(async () => (await InstancesAsync(id, "finished")).Count == 50, () => "all of them end:\n" + Scene.Server.Log, Ct);
-        foreach (var instance in await InstancesAsync(id, "finished"))
-        {
-            var journal = (await Scene.CallAsync(HttpMethod.Get, $"/api/v1/admin/workflow-instances/{instance}/journal?take=500", null, Ct)).GetProperty("entries").EnumerateArray().ToList();
-            Assert.Single(journal, e => Scene.Text(e, "activity_id") == "before" && Scene.Text(e, "event") == "Completed");
-            Assert.Contains(journal, e => Scene.Text(e, "activity_id") == "link" && Scene.Text(e, "event") == "Faulted");
-            Assert.Single(journal, e => Scene.Text(e, "activity_id") == "link" && Scene.Text(e, "event") == "Completed");
-        }
+        foreach (var instance in await InstancesAsync(id, "finished")) await JournalOfRetryAsync(instance);
 
         await tab.GoAsync("/instances?definition=" + id);
         Assert.Equal(0, await tab.Page.GetByText("There is no order '" + order).CountAsync());
         using var http = await ConsoleHttp.SignInAsync(Scene.Server.BaseUrl, "viewer", Ct);
         Assert.Equal(403, (int)(await http.SendAsync("/", "/instances?handler=Retry", new() { ["definition"] = id, ["step"] = "link", ["kind"] = "x" }, Ct)).Status);
+    }
+
+    /// <summary>What was done before the failed step was done once; the step failed, was tried again, and went through.</summary>
+    private async Task JournalOfRetryAsync(string instance)
+    {
+        var journal = (await Scene.CallAsync(HttpMethod.Get, $"/api/v1/admin/workflow-instances/{instance}/journal?take=500", null, Ct)).GetProperty("entries").EnumerateArray().ToList();
+        Assert.Single(journal, e => Scene.Text(e, "activity_id") == "before" && Scene.Text(e, "event") == "Completed");
+        Assert.Contains(journal, e => Scene.Text(e, "activity_id") == "link" && Scene.Text(e, "event") == "Faulted");
+        Assert.Single(journal, e => Scene.Text(e, "activity_id") == "link" && Scene.Text(e, "event") == "Completed");
+    }
+
+    /// <summary>Stops at its last step while there is no such order.</summary>
+    private static object Fragile(string id, string order) => new
+    {
+        definitionId = id,
+        name = "Fragile",
+        toolVersion = "3.8.0.0",
+        root = new
+        {
+            type = "Elsa.Sequence",
+            version = 1,
+            id = "main",
+            name = "Sequence1",
+            activities = new object[]
+            {
+                new { type = "Elsa.HttpEndpoint", version = 1, id = "start", name = "HttpEndpoint1", customProperties = new { canStartWorkflow = true }, path = Text(id), supportedMethods = new { typeName = "String[]", expression = new { type = "Object", value = "[\"POST\"]" } } },
+                new { type = "Elsa.WriteLine", version = 1, id = "before", name = "WriteLine1", text = Text("once") },
+                new { type = "Pw.EnsureSalesOrder", version = 1, id = "link", name = "EnsureSalesOrder1", orderNumber = Text(order) },
+            },
+        },
+    };
+
+    [Fact]
+    public async Task A_stuck_instance_tells_why_beside_the_viewer_and_goes_on_from_exactly_the_failed_step()
+    {
+        var (id, order) = ("fragile-" + Guid.NewGuid().ToString("N")[..8], "CO-" + Guid.NewGuid().ToString("N")[..8].ToUpperInvariant());
+        await SaveAsync(Fragile(id, order), publish: true);
+        using (await Scene.Server.Http.PostAsync("/workflows/" + id, null, Ct)) { }
+        var instance = Assert.Single(await InstancesAsync(id, "faulted"));
+        await using (var viewer = await StudioBrowser.StartAsync(Scene.Server.BaseUrl, 390, 844))
+        {
+            await viewer.SignInAsync("viewer", "/studio/host/instance?id=" + instance);
+            await viewer.Page.Locator("#pw-incident").GetByText("An operator can retry it.").WaitForAsync();
+            await viewer.PictureAsync("instance-stuck-phone");
+        }
+
+        await using var browser = await StudioBrowser.StartAsync(Scene.Server.BaseUrl);
+        await browser.SignInAsync("operator", "/studio/host/instance?id=" + instance);
+        var panel = browser.Page.Locator("#pw-incident");
+        await panel.GetByText("Stopped at link").WaitForAsync();
+        await panel.GetByText($"There is no order '{order}'.").WaitForAsync();
+        await browser.PictureAsync("instance-stuck");
+
+        // The cause is put right, then the button.
+        await Scene.CheckoutAsync(new { service_slug = "fcc-compliance-checkup", order_number = order, deliver = false }, Ct);
+        await panel.GetByRole(AriaRole.Button, new() { Name = "Retry from this step" }).ClickAsync();
+        await Scene.UntilAsync(async () => (await InstancesAsync(id, "finished")).Count == 1, () => "it ends:\n" + Scene.Server.Log, Ct);
+        await panel.GetByText("It went on from the failed step and has ended.").WaitForAsync();
+        await browser.PictureAsync("instance-stuck-ended");
+        await JournalOfRetryAsync(instance);
+        Assert.True(browser.Complaints.Count == 0, string.Join('\n', browser.Complaints));
     }
 
     [Fact]

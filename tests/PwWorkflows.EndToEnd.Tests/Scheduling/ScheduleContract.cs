@@ -93,6 +93,8 @@ public abstract class ScheduleContract(Func<CancellationToken, Task<string?>> da
     {
         await PublishAsync(Definition("pw-minute", Cron("* * * * *", ("Overlap", "CancelRunning")), Hang));
         await MinutesAsync(1, "pw-minute");
+        // One that is still in the queue would be cancelled a moment later, and this clock stands still.
+        await UntilAsync(async () => (await Database.QueryAsync("SELECT count(*) FROM workflow_instances WHERE status = 'Suspended'", Parameters.None, static r => r.GetInt64(0), Ct))[0] == 1, "the first waits");
         Clock.Advance(TimeSpan.FromMinutes(1));
         await UntilAsync(async () => (await RunsAsync("pw-minute")) is [{ Outcome: "cancelled" }, { Outcome: "running" }], "the first is cancelled, the second runs");
     }

@@ -104,6 +104,29 @@ public abstract class EngineContract(ITestDatabase database) : EngineHostTest(da
     }
 
     [Fact]
+    public async Task A_cancel_that_comes_before_the_start_of_its_instance_waits_for_it()
+    {
+        await using var host = await StartAsync();
+        var row = await host.Publisher.PublishAsync(
+            """
+            {"definitionId":"waits","name":"Waits","root":{"type":"Elsa.Sequence","id":"main","activities":[
+              {"type":"Elsa.WriteLine","id":"begin","text":{"typeName":"String","expression":{"type":"Literal","value":"begun"}}},
+              {"type":"Elsa.Event","id":"wait","eventName":{"typeName":"String","expression":{"type":"Literal","value":"go on"}}}]}}
+            """, null, null, Ct);
+        var (id, now) = (Guid.NewGuid().ToString("N"), TimeProvider.System.GetUtcNow());
+        await host.Store.WriteAsync([], [
+            QueuedWork.Cancel(id, now),
+            QueuedWork.Start(id, row.Id, "begin", null, new Dictionary<string, object?>(), new Dictionary<string, object?>(), now.AddSeconds(1)),
+        ], Ct);
+        await Eventually.TrueAsync(async () => (await host.Store.GetInstanceAsync(id, Ct))?.Status == InstanceStatus.Cancelled, "the instance is cancelled", Ct);
+        await Eventually.TrueAsync(async () => !await host.Store.IsQueuedAsync("cancel-" + id, Ct), "nothing is left in the queue", Ct);
+
+        // One of which nothing is to come is forgotten.
+        await host.Store.WriteAsync([], [QueuedWork.Cancel("nobody", now)], Ct);
+        await Eventually.TrueAsync(async () => !await host.Store.IsQueuedAsync("cancel-nobody", Ct), "nothing waits for an instance that never comes", Ct);
+    }
+
+    [Fact]
     public async Task Event_and_task_resume_a_waiting_instance_across_a_restart()
     {
         string id;
