@@ -22,7 +22,7 @@ public sealed record FormFigure(int FormYear, string What, decimal Value, string
 /// <param name="Active">Whether new orders may name the partner.</param>
 public sealed record Partner(string Code, string Name, string Email, int RateBps, bool Active);
 
-/// <summary>A reseller's yearly signed certification (Form 499-A, line 303; 47 CFR 54.712 and the instructions: signed each year).</summary>
+/// <summary>A reseller's yearly signed certification (FCC Form 499-A, Block 3, line 303, and the form's instructions on revenue from resellers: signed each year).</summary>
 /// <param name="TelecomEntityId">The carrier who sells to the reseller.</param>
 /// <param name="ResellerFilerId">The reseller's Filer ID: 6 digits.</param>
 /// <param name="ResellerName">The reseller.</param>

@@ -8,15 +8,11 @@ namespace PwWorkflows.Activities.Scheduling;
 /// <summary>Shows beside the cron expression or the interval of a schedule its next five due times, as it is typed in the designer; what is wrong with it when it can't be read.</summary>
 public sealed class DueTimes(TimeProvider time) : PropertyUIHandlerBase
 {
-    private const int Shown = 5;
-
     /// <inheritdoc />
     public override ValueTask<IDictionary<string, object>> GetUIPropertiesAsync(PropertyInfo propertyInfo, object? context, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(propertyInfo);
-        var result = new Dictionary<string, object> { ["Refresh"] = true };
-        if (Text(propertyInfo.Name == nameof(Schedule.Interval), context) is { } text) result["singleline"] = new { AdornmentText = text, EnableCopyAdornment = false };
-        return ValueTask.FromResult<IDictionary<string, object>>(result);
+        return ValueTask.FromResult(ComingRuns.Beside(Text(propertyInfo.Name == nameof(Schedule.Interval), context)));
     }
 
     private string? Text(bool interval, object? context)
@@ -24,11 +20,7 @@ public sealed class DueTimes(TimeProvider time) : PropertyUIHandlerBase
         string? Given(string input) => DesignerContext.Literal(context, input) is { Length: > 0 } literal ? literal : null;
         try
         {
-            if (Read(interval, Given) is not { } cadence) return null;
-            var due = new List<string>();
-            for (var at = cadence.Next(time.GetUtcNow()); at is { } next && due.Count < Shown; at = cadence.Next(next))
-                due.Add(TimeZoneInfo.ConvertTime(next, cadence.Zone).ToString("ddd yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture));
-            return due.Count == 0 ? "never due" : $"next: {string.Join(" · ", due)} ({cadence.Zone.Id})";
+            return Read(interval, Given) is { } cadence ? ComingRuns.Text(cadence.Next, time.GetUtcNow(), cadence.Zone) : null;
         }
         catch (Exception e) when (e is FormatException or OverflowException)
         {

@@ -234,7 +234,7 @@ sealed class PortalVisit
 
     /// <summary>
     /// Finds the one button that says a name, brings it into view and marks the document as the one to leave. Ready only when it is plainly the one and a press at its middle meets it;
-    /// everything else (names put together from elsewhere, boxes on top, buttons not enabled yet) is left to Playwright, which waits and weighs, at fifty times the processor time.
+    /// everything else (names put together from elsewhere, boxes on top, buttons not enabled yet) is left to Playwright, which waits and weighs, and loads its scripts into every page for it.
     /// </summary>
     const string FindButton = """
         name => { const norm = t => (t ?? '').replace(/\s+/g, ' ').trim();

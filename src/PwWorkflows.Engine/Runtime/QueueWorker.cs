@@ -120,7 +120,7 @@ internal sealed class QueueWorker : BackgroundService
             try
             {
                 var looked = Stopwatch.GetTimestamp();
-                if (await _catalog.RefreshAsync(ct)) _logger.LogInformation("The published workflows changed elsewhere; this node runs them as they are now");
+                if (await _catalog.RefreshAsync(ct)) _logger.LogInformation("The published workflows have changed; this node runs them as they are now");
                 var free = _slots.CurrentCount - _local.Reader.Count;
                 var taken = 0;
                 if (free > 0)

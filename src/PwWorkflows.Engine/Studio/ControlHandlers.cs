@@ -30,16 +30,41 @@ internal sealed class HttpPathHandler(EngineOptions options, IHttpContextAccesso
     }
 }
 
-/// <summary>Shows beside a cron expression its next five runs, as it is typed.</summary>
-internal sealed class CronRunsHandler(TimeProvider time) : PropertyUIHandlerBase
+/// <summary>Shows beside an input of the designer when something runs next, as it is typed.</summary>
+public static class ComingRuns
 {
     private const int Shown = 5;
 
-    public override ValueTask<IDictionary<string, object>> GetUIPropertiesAsync(PropertyInfo propertyInfo, object? context, CancellationToken cancellationToken = default)
+    /// <summary>What the designer is told of an input: the text beside it, and to ask again when another input changes.</summary>
+    /// <param name="text">The text; <c>null</c>: nothing is shown.</param>
+    public static IDictionary<string, object> Beside(string? text)
     {
         var result = new Dictionary<string, object> { ["Refresh"] = true };
-        if (DesignerContext.Literal(context, "cronExpression") is { Length: > 0 } cron) result["singleline"] = new { AdornmentText = Runs(cron, DesignerContext.Literal(context, "timeZone")), EnableCopyAdornment = false };
-        return ValueTask.FromResult<IDictionary<string, object>>(result);
+        if (text is not null) result["singleline"] = new { AdornmentText = text, EnableCopyAdornment = false };
+        return result;
+    }
+
+    /// <summary>The next five runs in their zone.</summary>
+    /// <param name="next">The first run after a time; <c>null</c> when none comes.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="zone">The zone they are shown in.</param>
+    public static string Text(Func<DateTimeOffset, DateTimeOffset?> next, DateTimeOffset now, TimeZoneInfo zone)
+    {
+        ArgumentNullException.ThrowIfNull(next);
+        ArgumentNullException.ThrowIfNull(zone);
+        var runs = new List<string>();
+        for (var at = next(now); at is { } run && runs.Count < Shown; at = next(run)) runs.Add(TimeZoneInfo.ConvertTime(run, zone).ToString("ddd yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture));
+        return runs.Count == 0 ? "never runs" : $"next: {string.Join(" · ", runs)} ({zone.Id})";
+    }
+}
+
+/// <summary>Shows beside a cron expression its next five runs, as it is typed.</summary>
+internal sealed class CronRunsHandler(TimeProvider time) : PropertyUIHandlerBase
+{
+    public override ValueTask<IDictionary<string, object>> GetUIPropertiesAsync(PropertyInfo propertyInfo, object? context, CancellationToken cancellationToken = default)
+    {
+        var text = DesignerContext.Literal(context, "cronExpression") is { Length: > 0 } cron ? Runs(cron, DesignerContext.Literal(context, "timeZone")) : null;
+        return ValueTask.FromResult(ComingRuns.Beside(text));
     }
 
     private string Runs(string cron, string? zoneName)
@@ -48,10 +73,7 @@ internal sealed class CronRunsHandler(TimeProvider time) : PropertyUIHandlerBase
         {
             var zone = Schedules.Zone(zoneName);
             var schedule = Schedules.Parse(cron);
-            var runs = new List<string>();
-            for (var at = schedule.GetNextOccurrence(time.GetUtcNow(), zone); at is { } next && runs.Count < Shown; at = schedule.GetNextOccurrence(next, zone))
-                runs.Add(TimeZoneInfo.ConvertTime(next, zone).ToString("ddd yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture));
-            return runs.Count == 0 ? "never runs" : $"next: {string.Join(" · ", runs)} ({zone.Id})";
+            return ComingRuns.Text(after => schedule.GetNextOccurrence(after, zone), time.GetUtcNow(), zone);
         }
         catch (FormatException e)
         {

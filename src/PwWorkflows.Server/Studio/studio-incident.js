@@ -8,6 +8,7 @@
   const { token, make, may } = window.pwStudio; // studio-host.js
   const address = '/workflow-instances/' + encodeURIComponent(instance);
   const pause = 4000;
+  const stuck = ['Faulted', 'Interrupted']; // failed, or parked after too many deaths of its nodes
   let shown = null; // the time of the stop that the panel shows
   let busy = false;
 
@@ -32,10 +33,10 @@
       }
     });
     panel.replaceChildren(
-      make('h2', { text: 'Stopped' + (last ? ' at ' + last.activityId : '') }),
+      make('h2', { text: 'Stopped' + (last?.activityId ? ' at ' + last.activityId : '') }),
       ...(last ? [make('p', { class: 'pw-title', text: last.message })] : []),
       make('p', { text: 'Put the cause right first: a retry does the same step again, and nothing that was done before it.' }),
-      make('div', { class: 'pw-word' }, ...(may('cancel:workflow-instances') ? [retry] : [make('p', { text: 'An operator can retry it.' })])),
+      make('div', { class: 'pw-word' }, ...(may('cancel:workflow-instances') /* operators */ ? [retry] : [make('p', { text: 'An operator can retry it.' })])),
       message,
       make('p', {}, make('a', { href: '/instances?definition=' + encodeURIComponent(found.definitionId), text: 'All that are stuck alike' })),
     );
@@ -47,7 +48,7 @@
       if (token() && !busy && !document.hidden) {
         const state = await call('/elsa/api' + address + '/execution-state');
         const now = state.ok ? await state.json() : null;
-        if (now && now.subStatus !== 'Faulted') {
+        if (now && !stuck.includes(now.subStatus)) {
           // Whoever has retried it, here or elsewhere.
           if (now.status === 'Finished' && !panel.hidden) panel.replaceChildren(make('h2', { text: now.subStatus }), make('p', { text: 'It went on from the failed step and has ended. Load the page again to see all of it.' }));
           shown = null;

@@ -14,7 +14,7 @@ public sealed class DueTimesTests
     [InlineData("Cron", """{"cron":"0 9 * * *","timeZone":"America/Chicago"}""", "next: Sat 2026-03-07 09:00:00 · Sun 2026-03-08 09:00:00 · Mon 2026-03-09 09:00:00 · Tue 2026-03-10 09:00:00 · Wed 2026-03-11 09:00:00 (America/Chicago)")]
     [InlineData("Cron", """{"cron":"30 2 8 3 *","timeZone":"America/Chicago"}""", "next: Sun 2026-03-08 03:00:00 · Mon 2027-03-08 02:30:00 · Wed 2028-03-08 02:30:00 · Thu 2029-03-08 02:30:00 · Fri 2030-03-08 02:30:00 (America/Chicago)")]
     [InlineData("Interval", """{"interval":"7.00:00:00","anchor":"2026-01-05T06:00:00Z"}""", "next: Mon 2026-03-09 06:00:00 · Mon 2026-03-16 06:00:00 · Mon 2026-03-23 06:00:00 · Mon 2026-03-30 06:00:00 · Mon 2026-04-06 06:00:00 (UTC)")]
-    [InlineData("Cron", """{"cron":"0 0 30 2 *"}""", "never due")]
+    [InlineData("Cron", """{"cron":"0 0 30 2 *"}""", "never runs")]
     [InlineData("Cron", """{"cron":"every day"}""", "'every day' has 2 fields; expected five fields (minute hour day month weekday), such as '0 9 * * *' for every day at 09:00, or six with seconds in front, such as '0 0 9 * * *'.")]
     [InlineData("Cron", """{"cron":"0 9 * * *","timeZone":"Chicago"}""", "'Chicago' is not an IANA time zone; expected a name such as 'America/Chicago' or 'UTC'.")]
     [InlineData("Cron", """{"interval":"7.00:00:00","anchor":"2026-01-05T06:00:00Z"}""", null)]

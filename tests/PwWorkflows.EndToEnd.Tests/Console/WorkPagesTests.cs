@@ -61,10 +61,16 @@ public sealed class WorkPagesTests(ConsoleScene console)
     }
 
     /// <summary>Stops at its last step while there is no such order.</summary>
-    private static object Fragile(string id, string order) => new
+    private static object Fragile(string id, string order) => Requested(
+        id, "POST",
+        new { type = "Elsa.WriteLine", version = 1, id = "before", name = "WriteLine1", text = Text("once") },
+        new { type = "Pw.EnsureSalesOrder", version = 1, id = "link", name = "EnsureSalesOrder1", orderNumber = Text(order) });
+
+    /// <summary>A workflow that a request to its id starts.</summary>
+    private static object Requested(string id, string method, params object[] steps) => new
     {
         definitionId = id,
-        name = "Fragile",
+        name = id,
         toolVersion = "3.8.0.0",
         root = new
         {
@@ -72,12 +78,10 @@ public sealed class WorkPagesTests(ConsoleScene console)
             version = 1,
             id = "main",
             name = "Sequence1",
-            activities = new object[]
-            {
-                new { type = "Elsa.HttpEndpoint", version = 1, id = "start", name = "HttpEndpoint1", customProperties = new { canStartWorkflow = true }, path = Text(id), supportedMethods = new { typeName = "String[]", expression = new { type = "Object", value = "[\"POST\"]" } } },
-                new { type = "Elsa.WriteLine", version = 1, id = "before", name = "WriteLine1", text = Text("once") },
-                new { type = "Pw.EnsureSalesOrder", version = 1, id = "link", name = "EnsureSalesOrder1", orderNumber = Text(order) },
-            },
+            activities = (object[])[
+                new { type = "Elsa.HttpEndpoint", version = 1, id = "start", name = "HttpEndpoint1", customProperties = new { canStartWorkflow = true }, path = Text(id), supportedMethods = new { typeName = "String[]", expression = new { type = "Object", value = $"[\"{method}\"]" } } },
+                .. steps,
+            ],
         },
     };
 
@@ -169,29 +173,17 @@ public sealed class WorkPagesTests(ConsoleScene console)
         object last = answers
             ? new { type = "Elsa.WriteLine", version = 1, id = "end", name = "WriteLine1", text = Text("done") }
             : new { type = "Elsa.Fault", version = 1, id = "end", name = "Fault1", code = Text("X"), message = Text("no"), category = Text("c"), faultType = Text("t") };
-        await SaveAsync(new
+        var write = new
         {
-            definitionId = id,
-            name = "Answer",
-            toolVersion = "3.8.0.0",
-            root = new
-            {
-                type = "Elsa.Sequence",
-                version = 1,
-                id = "main",
-                name = "Sequence1",
-                activities = new object[]
-                {
-                    new { type = "Elsa.HttpEndpoint", version = 1, id = "start", name = "HttpEndpoint1", customProperties = new { canStartWorkflow = true }, path = Text(id), supportedMethods = new { typeName = "String[]", expression = new { type = "Object", value = "[\"GET\"]" } } },
-                    new
-                    {
-                        type = "Elsa.WriteHttpResponse", version = 1, id = "write", name = "WriteHttpResponse1", content = new { typeName = "Object", expression = new { type = "Literal", value = "<script>window.hacked=1</script>" } },
-                        contentType = Text("text/html"), responseHeaders = new { typeName = "HttpHeaders", expression = new { type = "Object", value = headers } },
-                    },
-                    last,
-                },
-            },
-        }, publish: true);
+            type = "Elsa.WriteHttpResponse",
+            version = 1,
+            id = "write",
+            name = "WriteHttpResponse1",
+            content = new { typeName = "Object", expression = new { type = "Literal", value = "<script>window.hacked=1</script>" } },
+            contentType = Text("text/html"),
+            responseHeaders = new { typeName = "HttpHeaders", expression = new { type = "Object", value = headers } },
+        };
+        await SaveAsync(Requested(id, "GET", write, last), publish: true);
         using var http = new HttpClient(new HttpClientHandler { UseCookies = false }) { BaseAddress = Scene.Server.BaseUrl };
         using var answer = await http.GetAsync("/workflows/" + id, Ct);
         Assert.Equal(answers ? 200 : 500, (int)answer.StatusCode);

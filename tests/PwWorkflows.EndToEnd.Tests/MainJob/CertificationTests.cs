@@ -57,7 +57,7 @@ public sealed class CertificationTests
         definition["description"] = "Files the form; second version.";
         await File.WriteAllTextAsync(file, definition.ToJsonString(), Ct);
         // Another process imports; the server looks for changes once a second.
-        int Changes() => scene.Server.Log.Split("The published workflows changed elsewhere").Length;
+        int Changes() => scene.Server.Log.Split("The published workflows have changed").Length;
         var changes = Changes();
         var import = await Pw.RunAsync(["workflows", "import", "--data", scene.Data], scene.Settings, Ct);
         Assert.True(import.ExitCode == 0, import.Output + import.Error);
