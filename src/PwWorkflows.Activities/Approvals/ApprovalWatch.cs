@@ -2,6 +2,7 @@ using System.Data.Common;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using System.Threading.Channels;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using PwWorkflows.Activities.Data;
@@ -22,6 +23,8 @@ public sealed class ApprovalWatch(
     /// <summary>Name of the mail's template.</summary>
     internal const string Template = "approval";
 
+    private const string StepDue = "status = 'waiting' AND (announced_at IS NULL OR expires_at <= @now OR next_reminder_at <= @now OR (escalate_at <= @now AND escalated_at IS NULL))";
+    private const string MailDue = "mailed_at IS NULL AND send_after <= @now";
     private const int Batch = 50;
     private static readonly TimeSpan MailRetry = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan LongestMailRetry = TimeSpan.FromHours(1);
@@ -38,11 +41,7 @@ public sealed class ApprovalWatch(
     {
         var now = time.GetUtcNow();
         var ids = await database.QueryAsync(
-            $"""
-             SELECT id FROM approvals WHERE status = 'waiting' AND (announced_at IS NULL OR expires_at <= @now OR next_reminder_at <= @now OR (escalate_at <= @now AND escalated_at IS NULL))
-             ORDER BY expires_at LIMIT {Batch}
-             """,
-            Parameters.Of(("now", now)), static r => r.GetString(0), ct).ConfigureAwait(false);
+            $"SELECT id FROM approvals WHERE {StepDue} ORDER BY expires_at LIMIT {Batch}", Parameters.Of(("now", now)), static r => r.GetString(0), ct).ConfigureAwait(false);
         var done = 0;
         foreach (var id in ids) done += await StepAsync(id, ct).ConfigureAwait(false) ? 1 : 0;
         done += await desk.DeliverAsync(first, ct).ConfigureAwait(false);
@@ -149,7 +148,7 @@ public sealed class ApprovalWatch(
     internal async Task<int> SendMailsAsync(CancellationToken ct)
     {
         var due = await database.QueryAsync(
-            $"SELECT id, approval_id, username, mail, expires_at, used_at, attempts FROM approval_links WHERE mailed_at IS NULL AND send_after <= @now ORDER BY send_after LIMIT {Batch}",
+            $"SELECT id, approval_id, username, mail, expires_at, used_at, attempts FROM approval_links WHERE {MailDue} ORDER BY send_after LIMIT {Batch}",
             Parameters.Of(("now", time.GetUtcNow())),
             static r => (Link: new ApprovalLink(r.GetString(0), r.GetString(1), r.GetString(2), r.GetString(3), r.Time(4), r.TimeOrNull(5)), Attempts: r.GetInt32(6)), ct).ConfigureAwait(false);
         var sent = 0;
@@ -214,27 +213,26 @@ public sealed class ApprovalWatch(
     /// <inheritdoc />
     protected override Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        // A mail relay that hangs must not hold up what runs out.
-        var first = true;
-        return Task.WhenAll(
-            LoopAsync(async ct =>
-            {
-                await LookAsync(first, ct).ConfigureAwait(false);
-                first = false;
-            }, stoppingToken),
-            LoopAsync(SendMailsAsync, stoppingToken));
+        // Mails by a loop of their own: a relay that hangs must not hold up what runs out.
+        var mailsDue = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+        return Task.WhenAll(WatchAsync(mailsDue.Writer, stoppingToken), MailAsync(mailsDue.Reader, stoppingToken));
     }
 
-    private async Task LoopAsync(Func<CancellationToken, Task> look, CancellationToken ct)
+    private async Task WatchAsync(ChannelWriter<bool> mailsDue, CancellationToken ct)
     {
         using var timer = new PeriodicTimer(options.WatchInterval, time);
+        var first = true;
         try
         {
             do
             {
                 try
                 {
-                    await look(ct).ConfigureAwait(false);
+                    var (steps, mails) = await DueAsync(ct).ConfigureAwait(false);
+                    if (steps || first || time.GetUtcNow() - _liveness.At >= LivenessPause) await LookAsync(first, ct).ConfigureAwait(false);
+                    first = false;
+                    // A step may have made some.
+                    if (mails || steps) mailsDue.TryWrite(true);
                 }
                 catch (Exception e) when (e is not OperationCanceledException)
                 {
@@ -248,4 +246,34 @@ public sealed class ApprovalWatch(
             // The host stops.
         }
     }
+
+    private async Task MailAsync(ChannelReader<bool> mailsDue, CancellationToken ct)
+    {
+        try
+        {
+            await foreach (var _ in mailsDue.ReadAllAsync(ct).ConfigureAwait(false))
+            {
+                try
+                {
+                    await SendMailsAsync(ct).ConfigureAwait(false);
+                }
+                catch (Exception e) when (e is not OperationCanceledException)
+                {
+                    ApprovalLog.WatchFailed(logger, e);
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The host stops.
+        }
+    }
+
+    /// <summary>Whether there is anything to do: one statement for all, since nearly always there is nothing.</summary>
+    private async Task<(bool Steps, bool Mails)> DueAsync(CancellationToken ct) => (await database.QueryAsync(
+        $"""
+         SELECT EXISTS (SELECT 1 FROM approvals WHERE {StepDue}) OR EXISTS (SELECT 1 FROM approvals WHERE status <> 'waiting' AND delivered_at IS NULL AND send_after <= @now),
+           EXISTS (SELECT 1 FROM approval_links WHERE {MailDue})
+         """,
+        Parameters.Of(("now", time.GetUtcNow())), static r => (r.GetBoolean(0), r.GetBoolean(1)), ct).ConfigureAwait(false))[0];
 }

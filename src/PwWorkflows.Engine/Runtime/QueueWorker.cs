@@ -115,6 +115,8 @@ internal sealed class QueueWorker : BackgroundService
 
     private async Task PollAsync(CancellationToken ct)
     {
+        // Nothing was due at the last look, and nobody has signalled since: then the time of what comes next is all that is asked for.
+        var quiet = false;
         while (!ct.IsCancellationRequested)
         {
             try
@@ -123,7 +125,7 @@ internal sealed class QueueWorker : BackgroundService
                 if (await _catalog.RefreshAsync(ct)) _logger.LogInformation("The published workflows have changed; this node runs them as they are now");
                 var free = _slots.CurrentCount - _local.Reader.Count;
                 var taken = 0;
-                if (free > 0)
+                if (free > 0 && !quiet)
                 {
                     var items = await _store.TakeDueAsync(_options.NodeId, free, _options.Lease, ct);
                     taken = items.Count;
@@ -133,16 +135,29 @@ internal sealed class QueueWorker : BackgroundService
                         await _slots.WaitAsync(ct);
                         _ = RunItemAsync(item);
                     }
-                    if (taken == free) continue;
+                }
+                if (free <= taken)
+                {
+                    // More may be due. Nobody signals that a run has ended here, so this waits for a place itself; those that end in one commit leave together.
+                    if (await _slots.WaitAsync(_options.PollInterval, ct)) _slots.Release();
+                    var passed = Stopwatch.GetElapsedTime(looked);
+                    if (passed < BetweenLooks) await WaitAsync(BetweenLooks - passed, ct);
+                    continue;
                 }
                 var wait = _options.PollInterval;
-                if (free > 0 && await _store.NextDueAsync(ct) is { } next)
+                if (await _store.NextDueAsync(ct) is { } next)
                 {
                     var until = next - (_store.ClockOverride?.Invoke() ?? _time.GetUtcNow());
+                    if (quiet && until <= TimeSpan.Zero)
+                    {
+                        quiet = false;
+                        continue;
+                    }
                     // Due items that could not be taken wait for a lease to end; looking again at once would spin.
                     if (until < wait) wait = until > TimeSpan.FromMilliseconds(20) ? until : TimeSpan.FromMilliseconds(20);
                 }
-                await _store.WaitForSignalAsync(wait, ct);
+                var whole = wait == _options.PollInterval;
+                quiet = !await _store.WaitForSignalAsync(wait, ct) && whole;
                 // A busy node is signalled by each of its own commits, and what follows from these it mostly holds already.
                 var since = Stopwatch.GetElapsedTime(looked);
                 if (taken == 0 && since < BetweenLooks) await WaitAsync(BetweenLooks - since, ct);

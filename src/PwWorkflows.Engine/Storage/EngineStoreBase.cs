@@ -205,7 +205,7 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
     public abstract Task<IReadOnlyList<(InstanceRow Instance, Lease Lease, int Takeovers)>> ClaimLapsedAsync(string nodeId, int max, TimeSpan lease, CancellationToken ct);
     public abstract Task<IReadOnlyList<Lease>> RenewLeasesAsync(IReadOnlyCollection<Lease> leases, TimeSpan lease, CancellationToken ct);
     public abstract Task ReleaseLeaseAsync(Lease lease, CancellationToken ct);
-    public abstract Task WaitForSignalAsync(TimeSpan atMost, CancellationToken ct);
+    public abstract Task<bool> WaitForSignalAsync(TimeSpan atMost, CancellationToken ct);
 
     public async Task<IReadOnlyList<string>> LapseAsync(Func<string, bool> isGone, CancellationToken ct)
     {

@@ -93,7 +93,7 @@ internal sealed class PostgresEngineStore : EngineStoreBase
 
     protected override void TellOthers() => _notifier.Tell();
 
-    public override Task WaitForSignalAsync(TimeSpan atMost, CancellationToken ct)
+    public override Task<bool> WaitForSignalAsync(TimeSpan atMost, CancellationToken ct)
     {
         _notifier.Listen();
         return Signal.WaitAsync(atMost, ct);

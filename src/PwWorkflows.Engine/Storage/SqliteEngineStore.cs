@@ -58,7 +58,7 @@ internal sealed class SqliteEngineStore : EngineStoreBase
         // There are no other nodes on a SQLite file.
     }
 
-    public override Task WaitForSignalAsync(TimeSpan atMost, CancellationToken ct) => Signal.WaitAsync(atMost, ct);
+    public override Task<bool> WaitForSignalAsync(TimeSpan atMost, CancellationToken ct) => Signal.WaitAsync(atMost, ct);
 
     // ---- commits
 

@@ -403,7 +403,8 @@ public interface IEngineStore : IAsyncDisposable
     Task<long> GetDefinitionsStampAsync(CancellationToken ct);
 
     /// <summary>Waits until another node (or this one) signals new work or changed definitions, or until the time is over. PostgreSQL: LISTEN/NOTIFY; SQLite: in-process. Only a hint.</summary>
-    Task WaitForSignalAsync(TimeSpan atMost, CancellationToken ct);
+    /// <returns><c>false</c> when the time was over.</returns>
+    Task<bool> WaitForSignalAsync(TimeSpan atMost, CancellationToken ct);
 
     /// <summary>True when the database answers.</summary>
     Task<bool> IsHealthyAsync(CancellationToken ct);

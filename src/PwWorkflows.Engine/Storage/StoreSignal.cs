@@ -4,12 +4,12 @@ namespace PwWorkflows.Engine.Storage;
 internal sealed class StoreSignal(TimeProvider time)
 {
     private readonly Lock _gate = new();
-    private readonly List<TaskCompletionSource> _waiting = [];
+    private readonly List<TaskCompletionSource<bool>> _waiting = [];
     private bool _pending;
 
     public void Set()
     {
-        TaskCompletionSource[] woken;
+        TaskCompletionSource<bool>[] woken;
         lock (_gate)
         {
             if (_waiting.Count == 0)
@@ -22,22 +22,23 @@ internal sealed class StoreSignal(TimeProvider time)
             _waiting.Clear();
         }
 
-        foreach (var waiter in woken) waiter.TrySetResult();
+        foreach (var waiter in woken) waiter.TrySetResult(true);
     }
 
-    public async Task WaitAsync(TimeSpan atMost, CancellationToken ct)
+    /// <returns><c>false</c> when the time was over.</returns>
+    public async Task<bool> WaitAsync(TimeSpan atMost, CancellationToken ct)
     {
         ct.ThrowIfCancellationRequested();
-        var waiter = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var waiter = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (_gate)
         {
             if (_pending)
             {
                 _pending = false;
-                return;
+                return true;
             }
 
-            if (atMost <= TimeSpan.Zero) return;
+            if (atMost <= TimeSpan.Zero) return false;
             _waiting.Add(waiter);
         }
 
@@ -46,8 +47,8 @@ internal sealed class StoreSignal(TimeProvider time)
             await using var cancelled = ct.Register(() => waiter.TrySetCanceled(ct));
             await using var timer = atMost == Timeout.InfiniteTimeSpan || atMost >= TimeSpan.FromDays(40)
                 ? null
-                : time.CreateTimer(static state => ((TaskCompletionSource)state!).TrySetResult(), waiter, atMost, Timeout.InfiniteTimeSpan);
-            await waiter.Task.ConfigureAwait(false);
+                : time.CreateTimer(static state => ((TaskCompletionSource<bool>)state!).TrySetResult(false), waiter, atMost, Timeout.InfiniteTimeSpan);
+            return await waiter.Task.ConfigureAwait(false);
         }
         finally
         {

@@ -127,6 +127,22 @@ public abstract class EngineContract(ITestDatabase database) : EngineHostTest(da
     }
 
     [Fact]
+    public async Task Places_that_become_free_are_taken_by_what_waits_without_a_look_by_the_clock()
+    {
+        // Nobody looks by the clock here, and nobody signals: what ends must make room by itself.
+        await using var host = await StartAsync(o => (o.MaxConcurrency, o.PollInterval) = (2, TimeSpan.FromHours(1)));
+        var row = await host.Publisher.PublishAsync(
+            """
+            {"definitionId":"short","name":"Short","root":{"type":"Elsa.Sequence","id":"main","activities":[
+              {"type":"Elsa.WriteLine","id":"begin","text":{"typeName":"String","expression":{"type":"Literal","value":"begun"}}}]}}
+            """, null, null, Ct);
+        const int Runs = 200;
+        var (now, none) = (TimeProvider.System.GetUtcNow(), new Dictionary<string, object?>());
+        await host.Store.WriteAsync([], [.. Enumerable.Range(0, Runs).Select(n => QueuedWork.Start($"short-{n}", row.Id, "begin", null, none, none, now))], Ct);
+        await Eventually.TrueAsync(async () => (await host.Store.ListInstancesAsync(new InstanceFilter(DefinitionIds: ["short"], Statuses: [InstanceStatus.Finished]), 0, 1, Ct)).Total == Runs, "all have run", Ct);
+    }
+
+    [Fact]
     public async Task Event_and_task_resume_a_waiting_instance_across_a_restart()
     {
         string id;
