@@ -4,7 +4,7 @@ using PwWorkflows.EndToEnd.Tests.Infrastructure;
 
 namespace PwWorkflows.EndToEnd.Tests.MainJob;
 
-/// <summary>What a newcomer does first: the script <c>run</c>.</summary>
+/// <summary>What a newcomer does first: the script <c>run</c>; and what is deployed after that.</summary>
 [System.Runtime.Versioning.SupportedOSPlatform("linux")]
 public sealed partial class RunScriptTests(PostgresFixture postgres)
 {
@@ -110,6 +110,25 @@ public sealed partial class RunScriptTests(PostgresFixture postgres)
         Assert.Matches(@"^run: install these packages first: [a-z0-9. -]*curl[a-z0-9. -]*dotnet-sdk-10.0[a-z0-9. -]*\n$", result.Error);
     }
 
+    [Fact]
+    public async Task Published_program_brings_all_it_serves_and_starts_from_any_folder()
+    {
+        using var folder = new TemporaryFolder();
+        // As these tests were built: publishing copies what is there.
+        var configuration = Directory.GetParent(AppContext.BaseDirectory.TrimEnd('/'))!.Name;
+        var published = Path.Combine(folder.FullPath, "app");
+        var result = await FinishAsync(Process.Start(new ProcessStartInfo(
+            "dotnet", ["publish", Path.Combine(S3Server.Root(), "src", "PwWorkflows.Server"), "-c", configuration, "--no-build", "--no-restore", "-v", "q", "-o", published])
+        { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false })!);
+        Assert.True(result.ExitCode == 0, result.Output + result.Error);
+        Assert.All((string[])["studio/index.html", "workflows/orders/order-fulfilment.json", "portals/usac-499a.json", ".playwright/package/package.json"], f => Assert.True(File.Exists(Path.Combine(published, f)), f + " is missing"));
+        Assert.False(Directory.Exists(Path.Combine(published, "node_modules")));
+
+        var version = await FinishAsync(Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(published, "pw.dll"), "--version"])
+        { WorkingDirectory = "/", RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false })!);
+        Assert.True(version.ExitCode == 0, version.Error);
+    }
+
     private static readonly string[] Once = ["--once", "--port", "0", "--sandbox-port", "0", "--timeout", "240"];
 
     private static Match AssertFiled(PwResult result)
@@ -134,7 +153,12 @@ public sealed partial class RunScriptTests(PostgresFixture postgres)
 
     private static async Task<PwResult> RunAsync(IReadOnlyList<string> args, IReadOnlyDictionary<string, string>? environment = null)
     {
-        using var process = Start(args, environment);
+        return await FinishAsync(Start(args, environment));
+    }
+
+    private static async Task<PwResult> FinishAsync(Process started)
+    {
+        using var process = started;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Ct);
         limit.CancelAfter(Limit);
         var (output, error) = (process.StandardOutput.ReadToEndAsync(limit.Token), process.StandardError.ReadToEndAsync(limit.Token));
