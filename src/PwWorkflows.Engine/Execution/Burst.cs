@@ -49,12 +49,16 @@ namespace PwWorkflows.Engine.Execution
         public int Index { get; init; }
     }
 
-    /// <summary>Collects what happens in a burst: log entries and activity records, written as one segment with the commit.</summary>
+    /// <summary>Collects what happens in a burst: log entries and activity records, written with the commit.</summary>
     internal sealed class JournalRecorder(WorkflowExecutionContext workflow)
     {
-        private readonly List<(long Sequence, DateTimeOffset At, int Record, string Event, string? Message, string? Source, object? Payload)> _entries = [];
+        /// <summary>Entries of a segment at most.</summary>
+        public const int MostEntries = 500;
+        private readonly List<Entry> _entries = [];
         private readonly List<ActivityRecord> _records = [];
         private int _epoch;
+
+        private readonly record struct Entry(long Sequence, DateTimeOffset At, int Record, string Event, string? Message, string? Source, object? Payload);
 
         public long NextSequence { get; set; }
         public bool IsEmpty => _entries.Count == 0;
@@ -71,7 +75,7 @@ namespace PwWorkflows.Engine.Execution
         public void Add(ActivityExecutionContext c, string eventName, string? message = null, string? source = null, object? payload = null)
         {
             var record = RecordOf(c);
-            _entries.Add((NextSequence++, workflow.Now, record.Index, eventName, message, source, payload));
+            _entries.Add(new Entry(NextSequence++, workflow.Now, record.Index, eventName, message, source, payload));
         }
 
         public void Update(ActivityExecutionContext c, ExceptionState? exception = null)
@@ -89,16 +93,53 @@ namespace PwWorkflows.Engine.Execution
         /// <summary>The last execution of an activity in this burst, or null.</summary>
         public ActivityRecord? Seen(string activityId) => _records.FindLast(r => r.Node.Activity.Id == activityId);
 
-        /// <summary>The segment of this burst, and a fresh start.</summary>
-        public JournalSegment? TakeSegment(DateTimeOffset now, StateSerializer serializer)
+        /// <summary>The segments of this burst, and a fresh start. Nearly always one; a burst of thousands of steps is cut, so that a page of it is read without the rest.</summary>
+        public IReadOnlyList<JournalSegment> TakeSegments(DateTimeOffset now, StateSerializer serializer)
         {
-            if (_entries.Count == 0) return null;
+            if (_entries.Count == 0) return [];
+            var segments = new List<JournalSegment>(1);
+            if (_entries.Count <= MostEntries) segments.Add(Segment(_entries, _records, now, serializer));
+            else
+            {
+                // What is read of an execution is what its last segment says: each is written where its last entry is, and in short where it has earlier ones.
+                var last = new int[_records.Count];
+                Array.Fill(last, (_entries.Count - 1) / MostEntries);
+                for (var i = 0; i < _entries.Count; i++) last[_entries[i].Record] = i / MostEntries;
+                for (var from = 0; from < _entries.Count; from += MostEntries)
+                {
+                    var part = from / MostEntries;
+                    var entries = _entries.GetRange(from, Math.Min(MostEntries, _entries.Count - from));
+                    var within = new Dictionary<int, int>();
+                    var records = new List<ActivityRecord>();
+                    foreach (var (_, _, record, _, _, _, _) in entries) Take(record);
+                    if (from + MostEntries >= _entries.Count)
+                        for (var record = 0; record < last.Length; record++)
+                            if (last[record] == part) Take(record);
+                    segments.Add(Segment([.. entries.Select(e => e with { Record = within[e.Record] })], records, now, serializer));
+
+                    void Take(int record)
+                    {
+                        if (!within.TryAdd(record, records.Count)) return;
+                        var whole = _records[record];
+                        records.Add(last[record] == part ? whole : new ActivityRecord { Id = whole.Id, ParentId = whole.ParentId, Node = whole.Node, StartedAt = whole.StartedAt, Status = ActivityStatus.Running });
+                    }
+                }
+            }
+
+            _entries.Clear();
+            _records.Clear();
+            _epoch++;
+            return segments;
+        }
+
+        private JournalSegment Segment(List<Entry> entries, List<ActivityRecord> records, DateTimeOffset now, StateSerializer serializer)
+        {
             var buffer = new ArrayBufferWriter<byte>(1024);
             using (var w = new Utf8JsonWriter(buffer, StateSerializer.WriterOptions))
             {
                 w.WriteStartObject();
                 w.WriteStartArray("a");
-                foreach (var r in _records)
+                foreach (var r in records)
                 {
                     w.WriteStartObject();
                     w.WriteString("i", r.Id);
@@ -119,7 +160,7 @@ namespace PwWorkflows.Engine.Execution
                 }
                 w.WriteEndArray();
                 w.WriteStartArray("e");
-                foreach (var (sequence, at, record, name, message, source, payload) in _entries)
+                foreach (var (sequence, at, record, name, message, source, payload) in entries)
                 {
                     w.WriteStartArray();
                     w.WriteNumberValue(sequence);
@@ -137,11 +178,8 @@ namespace PwWorkflows.Engine.Execution
                 w.WriteEndArray();
                 w.WriteEndObject();
             }
-            var segment = new JournalSegment(workflow.Id, _entries[0].Sequence, _entries[^1].Sequence, now, buffer.WrittenMemory);
-            _entries.Clear();
-            _records.Clear();
-            _epoch++;
-            return segment;
+
+            return new JournalSegment(workflow.Id, entries[0].Sequence, entries[^1].Sequence, now, buffer.WrittenMemory);
         }
     }
 }

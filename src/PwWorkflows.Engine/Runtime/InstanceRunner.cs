@@ -359,7 +359,7 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
                 Enqueue = [.. wf.Burst.Enqueue],
                 TakenHere = taken,
                 CompletedWorkIds = [.. wf.Burst.CompletedWork],
-                Journal = wf.Journal.TakeSegment(now, _owner._runner.Serializer),
+                Journal = wf.Journal.TakeSegments(now, _owner._runner.Serializer),
                 Writes = ended && wf.IncidentList.Count > 0 ? [.. wf.Burst.Writes, .. FaultRows(wf, status, now)] : [.. wf.Burst.Writes],
             };
             var lease = await _owner._store.CommitAsync(commit, CancellationToken.None);

@@ -495,7 +495,9 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
 
     public async Task<IReadOnlyList<JournalSegment>> GetJournalAsync(string instanceId, long fromSequence, int maxSegments, CancellationToken ct) =>
         await QueryAsync(
-            "SELECT instance_id, first_sequence, last_sequence, created_at, entries FROM workflow_journal WHERE instance_id = $1 AND last_sequence >= $2 ORDER BY first_sequence LIMIT $3",
+            // The key leads to the segment that holds the number: a page in the middle of a long journal costs what its first page costs.
+            "SELECT instance_id, first_sequence, last_sequence, created_at, entries FROM workflow_journal WHERE instance_id = $1 AND first_sequence >= " +
+            "coalesce((SELECT max(first_sequence) FROM workflow_journal WHERE instance_id = $1 AND first_sequence <= $2), 0) AND last_sequence >= $2 ORDER BY first_sequence LIMIT $3",
             [instanceId, fromSequence, maxSegments],
             r => new JournalSegment(r.GetString(0), r.GetInt64(1), r.GetInt64(2), ReadTime(r, 3), r.GetFieldValue<byte[]>(4)), hot: false, ct).ConfigureAwait(false);
 

@@ -69,7 +69,7 @@ internal sealed class PostgresCommit(IReadOnlyList<WriteRequest> requests, DateT
             else if (commit.RemovedBookmarkIds.Count > 0) (removedBookmarks ??= []).AddRange(commit.RemovedBookmarkIds);
             if (commit.AddedBookmarks.Count > 0 && !request.Ends) (bookmarks ??= []).AddRange(commit.AddedBookmarks);
             if (commit.CompletedWorkIds.Count > 0) (completed ??= []).AddRange(commit.CompletedWorkIds);
-            if (commit.Journal is { } segment) (journal ??= []).Add(segment);
+            if (commit.Journal.Count > 0) (journal ??= []).AddRange(commit.Journal);
         }
 
         foreach (var (fused, writes) in enlisted ?? [])

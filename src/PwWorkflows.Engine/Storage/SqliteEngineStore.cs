@@ -162,7 +162,7 @@ internal sealed class SqliteEngineStore : EngineStoreBase
             }
         }
 
-        if (commit.Journal is { } journal)
+        foreach (var journal in commit.Journal)
         {
             session.Execute(
                 "INSERT INTO workflow_journal (instance_id, first_sequence, last_sequence, created_at, entries) VALUES ($1, $2, $3, $4, $5)",

@@ -79,7 +79,7 @@ public sealed record WorkItem(
 /// <summary>The right to run an instance. A commit with a token that is no longer the newest fails.</summary>
 public sealed record Lease(string InstanceId, long Token);
 
-/// <summary>One stretch of the journal, written by one commit: log entries and activity records as one blob.</summary>
+/// <summary>One stretch of the journal, written by one commit: log entries and activity records as one blob. Sequence numbers begin at 0 and have no gaps.</summary>
 /// <param name="InstanceId">The instance it belongs to.</param>
 /// <param name="FirstSequence">Sequence number of the first log entry in it.</param>
 /// <param name="LastSequence">Sequence number of the last log entry in it.</param>
@@ -118,8 +118,8 @@ public sealed class InstanceCommit
     public IReadOnlySet<string> TakenHere { get; init; } = new HashSet<string>();
     /// <summary>Work items this burst carried out; each must still exist, else the commit fails.</summary>
     public IReadOnlyList<string> CompletedWorkIds { get; init; } = [];
-    /// <summary>Journal of the burst, null when nothing was recorded.</summary>
-    public JournalSegment? Journal { get; init; }
+    /// <summary>Journal of the burst, in order; empty when nothing was recorded.</summary>
+    public IReadOnlyList<JournalSegment> Journal { get; init; } = [];
     /// <summary>Product writes in the same transaction, in order, before everything else.</summary>
     public IReadOnlyList<EnlistedWrite> Writes { get; init; } = [];
 }

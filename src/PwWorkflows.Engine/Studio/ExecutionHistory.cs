@@ -64,12 +64,12 @@ internal sealed class ExecutionHistory
     /// <summary>Journal segments from a sequence number on, in order.</summary>
     public static async IAsyncEnumerable<JournalSegment> SegmentsAsync(IEngineStore store, string instanceId, long from, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
     {
-        const int Batch = 64;
-        while (true)
+        // A page mostly lies in the first few; whoever reads on reads more at a time.
+        for (var batch = 4; ; batch = Math.Min(batch * 4, 256))
         {
-            var segments = await store.GetJournalAsync(instanceId, from, Batch, ct);
+            var segments = await store.GetJournalAsync(instanceId, from, batch, ct);
             foreach (var segment in segments) yield return segment;
-            if (segments.Count < Batch) yield break;
+            if (segments.Count < batch) yield break;
             from = segments[^1].LastSequence + 1;
         }
     }

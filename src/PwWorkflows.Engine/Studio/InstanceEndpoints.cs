@@ -20,7 +20,7 @@ internal static class InstanceEndpoints
 {
     private const string Download = "application/octet-stream";
     private const int LongestPage = 1000;
-    private const int ExactCountLimit = 10_000;
+    private const int ExactCountLimit = 2_000;
 
     public static void Map(IEndpointRouteBuilder api)
     {

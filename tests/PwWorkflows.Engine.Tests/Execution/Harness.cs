@@ -103,7 +103,7 @@ internal sealed class InMemoryWorkflow
 
     private void Reload()
     {
-        if (_run.Journal.TakeSegment(Time.GetUtcNow(), Runner.Serializer) is { } segment) _journal.AppendLine(Encoding.UTF8.GetString(segment.Entries.Span));
+        foreach (var segment in _run.Journal.TakeSegments(Time.GetUtcNow(), Runner.Serializer)) _journal.AppendLine(Encoding.UTF8.GetString(segment.Entries.Span));
         Queued.AddRange(_run.Burst.Enqueue);
         var bytes = Runner.Serializer.Write(_run);
         State = Encoding.UTF8.GetString(bytes);

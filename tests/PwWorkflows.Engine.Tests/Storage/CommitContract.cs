@@ -13,7 +13,7 @@ public abstract class CommitContract(ITestDatabase database) : StoreTestBase(dat
         var row = Ended(Instance(correlation: "CO-1", state: """{"x":"ä€😀"}""")) with { Name = "Order CO-1", ParentInstanceId = "parent", IncidentCount = 2 };
         var journal = new JournalSegment(row.Id, 1, 7, Clock.GetUtcNow(), Bytes("[1,2]"));
 
-        var lease = await Store.CommitAsync(new InstanceCommit { Instance = row, IsNew = true, NodeId = "node-1", Journal = journal }, Ct);
+        var lease = await Store.CommitAsync(new InstanceCommit { Instance = row, IsNew = true, NodeId = "node-1", Journal = [journal] }, Ct);
 
         Assert.Null(lease);
         var read = await Store.GetInstanceAsync(row.Id, Ct);
@@ -195,7 +195,7 @@ public abstract class CommitContract(ITestDatabase database) : StoreTestBase(dat
             Instance = row,
             Lease = lease,
             NodeId = "node-1",
-            Journal = new JournalSegment(row.Id, 1, 2, Clock.GetUtcNow(), Bytes("[]")),
+            Journal = [new JournalSegment(row.Id, 1, 2, Clock.GetUtcNow(), Bytes("[]"))],
             Enqueue = [Item(dueIn: HalfMinute)],
         }, Ct);
         Assert.Equal(1, Store.RoundTrips - before);

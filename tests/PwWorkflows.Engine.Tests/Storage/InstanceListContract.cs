@@ -14,7 +14,7 @@ public abstract class InstanceListContract(ITestDatabase database) : StoreTestBa
             rows.Add(make?.Invoke(i) ?? Ended(Instance()));
         }
 
-        await Task.WhenAll(rows.Select(r => Store.CommitAsync(new InstanceCommit { Instance = r, IsNew = true, NodeId = "node-1", Journal = new JournalSegment(r.Id, 1, 1, r.CreatedAt, Bytes("[]")) }, Ct)));
+        await Task.WhenAll(rows.Select(r => Store.CommitAsync(new InstanceCommit { Instance = r, IsNew = true, NodeId = "node-1", Journal = [new JournalSegment(r.Id, 1, 1, r.CreatedAt, Bytes("[]"))] }, Ct)));
         return rows;
     }
 
@@ -117,7 +117,7 @@ public abstract class InstanceListContract(ITestDatabase database) : StoreTestBa
             IsNew = true,
             NodeId = "node-1",
             AddedBookmarks = [bookmark],
-            Journal = new JournalSegment("gone", 1, 1, row.CreatedAt, Bytes("[]")),
+            Journal = [new JournalSegment("gone", 1, 1, row.CreatedAt, Bytes("[]"))],
             Enqueue = [Item(kind: WorkKind.Resume, instance: "gone", owner: bookmark.Id)],
         }, Ct);
         await FillAsync(2);
@@ -235,7 +235,7 @@ public abstract class InstanceListContract(ITestDatabase database) : StoreTestBa
                 Lease = lease,
                 ReleaseLease = false,
                 NodeId = "node-1",
-                Journal = new JournalSegment(row.Id, (i * 10) + 1, (i * 10) + 10, Clock.GetUtcNow(), Bytes(i.ToString("D", null))),
+                Journal = [new JournalSegment(row.Id, (i * 10) + 1, (i * 10) + 10, Clock.GetUtcNow(), Bytes(i.ToString("D", null)))],
             }, Ct))!;
         }
 

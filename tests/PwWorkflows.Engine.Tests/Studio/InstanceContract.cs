@@ -138,6 +138,40 @@ public abstract class InstanceContract(ITestDatabase database) : StudioTest(data
     }
 
     [Fact]
+    public async Task A_long_run_has_a_journal_that_is_read_in_pages_from_anywhere()
+    {
+        const int Rounds = 700;
+        await using var host = await StartStudioAsync();
+        var definition = EngineHost.Definition("foreach").Replace("['a','b','c']", $"Array.from({{ length: {Rounds} }}, (_, i) => 'x' + i)", StringComparison.Ordinal);
+        await host.Publisher.PublishAsync(definition, null, null, Ct);
+        var id = (await PostAsync(host, "/workflow-definitions/anchor-foreach/execute", new { })).Message.Headers.GetValues("x-elsa-workflow-instance-id").Single();
+        var total = (await GetAsync(host, $"/workflow-instances/{id}/journal?take=1")).Body.GetProperty("totalCount").GetInt32();
+        Assert.InRange(total, 2 * Rounds, 100_000);
+
+        // One burst, and yet no page needs the whole of it.
+        var segments = await host.Store.GetJournalAsync(id, 0, 1000, Ct);
+        Assert.All(segments, s => Assert.InRange(s.LastSequence - s.FirstSequence, 0, 499));
+        Assert.Equal(total - 1, segments[^1].LastSequence);
+        var seen = new List<int>();
+        for (var skip = 0; skip < total; skip += 333) seen.AddRange(Sequences(await GetAsync(host, $"/workflow-instances/{id}/journal?skip={skip}&take=333")));
+        Assert.Equal(Enumerable.Range(0, total), seen);
+        Assert.Empty(Sequences(await GetAsync(host, $"/workflow-instances/{id}/journal?skip={total}&take=10")));
+
+        // Every execution is known as it ended, also those that a cut goes through.
+        var all = (await GetAsync(host, $"/activity-executions/list?WorkflowInstanceId={id}&ActivityNodeId=Workflow1:fe")).Body.GetProperty("items").EnumerateArray().Single();
+        Assert.Equal("Completed", all.GetProperty("status").GetString());
+        var each = (await GetAsync(host, $"/activity-executions/list?WorkflowInstanceId={id}")).Body.GetProperty("items").EnumerateArray().ToList();
+        Assert.True(each.Count > 2 * Rounds, $"{each.Count} executions");
+        Assert.All(each, e => Assert.Equal(("Completed", JsonValueKind.String), (e.GetProperty("status").GetString(), e.GetProperty("completedAt").ValueKind)));
+
+        // Studio's own pages are of the nodes within the root.
+        var scoped = await PostAsync(host, $"/workflow-instances/{id}/journal?skip=0&take=10", new { filter = new { activityNodeIds = (string[])["Workflow1:fe"] } });
+        Assert.Equal(2, scoped.Body.GetProperty("totalCount").GetInt32());
+
+        static IEnumerable<int> Sequences(Answer page) => page.Body.GetProperty("items").EnumerateArray().Select(e => e.GetProperty("sequence").GetInt32());
+    }
+
+    [Fact]
     public async Task A_fault_shows_its_incident_and_the_retry_all_attempts()
     {
         await using var host = await StartStudioAsync();
