@@ -250,6 +250,30 @@ public sealed class FlowchartConformanceTests
     }
 
     [Fact]
+    public async Task Converge_runs_with_the_token_that_comes_back_and_not_on_that_token_alone()
+    {
+        // b is entered from s as well, so its way back to a has a token before a has run: with the one from s they are all. After that round a token comes back again, and none from s.
+        Step s = new("s"), b = new Step("b").Merge("Cascade");
+        var a = new Step("a").Merge("Converge");
+        var w = await new InMemoryWorkflow(Chart([s, a, b], (s, null, a), (s, null, b), (a, null, b), (b, null, a)), Mode.TokenBased).StartAsync();
+        Assert.Equal(("s b a b", "Running/Suspended"), (w.Steps, w.Status));
+    }
+
+    [Theory]
+    [InlineData(Mode.CounterBased, FlowJoinMode.WaitAll), InlineData(Mode.CounterBased, FlowJoinMode.WaitAllActive), InlineData(Mode.CounterBased, FlowJoinMode.WaitAny)]
+    [InlineData(Mode.TokenBased, FlowJoinMode.WaitAll), InlineData(Mode.TokenBased, FlowJoinMode.WaitAllActive), InlineData(Mode.TokenBased, FlowJoinMode.WaitAny)]
+    public async Task Join_that_a_loop_goes_back_to_runs_again_without_its_branches(Mode mode, FlowJoinMode join)
+    {
+        var rounds = 0;
+        Step s = new("s"), b = new("b"), c = new("c"), d = new("d"), e = new("e");
+        var j = new FlowJoin(new Input<FlowJoinMode>(join)) { Id = "j" };
+        var dec = new FlowDecision(_ => rounds++ < 2) { Id = "dec" };
+        var w = await new InMemoryWorkflow(
+            Chart([s, b, c, j, d, dec, e], (s, null, b), (s, null, c), (b, null, j), (c, null, j), (j, null, d), (d, null, dec), (dec, "True", j), (dec, "False", e)), mode).StartAsync();
+        Assert.Equal(("s b c d d d e", "Finished/Finished"), (w.Steps, w.Status));
+    }
+
+    [Fact]
     public async Task Loop_that_can_be_entered_past_its_target_is_refused()
     {
         // dec → a is entered from both s and b, so going back to b does not dominate its source.

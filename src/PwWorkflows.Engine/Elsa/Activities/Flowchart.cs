@@ -316,8 +316,10 @@ namespace Elsa.Workflows.Activities.Flowchart.Activities
                     break;
                 case MergeMode.Merge:
                 case MergeMode.Converge:
-                    var inbound = MergeModeOf(flow, target) == MergeMode.Converge ? Graph.Inbound(target) : Graph.ForwardInbound(target);
-                    var byLoop = arrived.Exists(t => !t.Scheduled && Graph.IsBackwardKey(t.Connection));
+                    var converges = MergeModeOf(flow, target) == MergeMode.Converge;
+                    var inbound = converges ? Graph.Inbound(target) : Graph.ForwardInbound(target);
+                    // A token that comes back starts a merge's next round by itself. To one that converges it is one of those awaited.
+                    var byLoop = !converges && arrived.Exists(t => !t.Scheduled && Graph.IsBackwardKey(t.Connection));
                     if (inbound.Count > 1 && !byLoop && !inbound.TrueForAll(c => arrived.Exists(t => t.Connection == c.Key && !t.Scheduled))) return;
                     break;
                 default:
