@@ -200,7 +200,6 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
     public abstract Task<IReadOnlyList<WorkItem>> TakeDueAsync(string nodeId, int max, TimeSpan itemLease, CancellationToken ct);
     public abstract Task RenewWorkAsync(IReadOnlyCollection<string> ids, string nodeId, TimeSpan itemLease, CancellationToken ct);
     public abstract Task ReturnWorkAsync(IReadOnlyCollection<string> ids, DateTimeOffset dueAt, CancellationToken ct);
-    public abstract Task WakeStimuliAsync(IReadOnlyCollection<string> hashes, CancellationToken ct);
     public abstract Task<(InstanceRow? Instance, Lease? Lease)> ClaimInstanceAsync(string instanceId, string nodeId, TimeSpan lease, CancellationToken ct);
     public abstract Task<IReadOnlyList<(InstanceRow Instance, Lease Lease, int Takeovers)>> ClaimLapsedAsync(string nodeId, int max, TimeSpan lease, CancellationToken ct);
     public abstract Task<IReadOnlyList<Lease>> RenewLeasesAsync(IReadOnlyCollection<Lease> leases, TimeSpan lease, CancellationToken ct);

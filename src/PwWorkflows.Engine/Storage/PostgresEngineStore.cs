@@ -296,14 +296,6 @@ internal sealed class PostgresEngineStore : EngineStoreBase
         if (returned.Count > 0) Signal.Set();
     }
 
-    public override async Task WakeStimuliAsync(IReadOnlyCollection<string> hashes, CancellationToken ct)
-    {
-        if (hashes.Count == 0) return;
-        await QueryAsync(PostgresCommit.Wake, [hashes.Distinct(StringComparer.Ordinal).ToArray(), NowArgument], static _ => true, hot: true, ct).ConfigureAwait(false);
-        Signal.Set();
-        TellOthers();
-    }
-
     // ---- leases
 
     public override async Task<(InstanceRow? Instance, Lease? Lease)> ClaimInstanceAsync(string instanceId, string nodeId, TimeSpan lease, CancellationToken ct)

@@ -251,18 +251,6 @@ internal sealed class SqliteEngineStore : EngineStoreBase
         Signal.Set();
     }
 
-    public override async Task WakeStimuliAsync(IReadOnlyCollection<string> hashes, CancellationToken ct)
-    {
-        if (hashes.Count == 0) return;
-        await _writer.RunAsync(
-            session =>
-            {
-                foreach (var hash in hashes) Wake(session, hash, SqliteValue.Of(Now));
-                return true;
-            }, ct).ConfigureAwait(false);
-        Signal.Set();
-    }
-
     // One that somebody holds is marked instead, and due when it is given back.
     private static void Wake(SqliteSession session, string hash, long now) =>
         session.Execute(

@@ -305,9 +305,6 @@ public interface IEngineStore : IAsyncDisposable
     /// <summary>Deletes all items with the owner key; returns how many.</summary>
     Task<int> RemoveWorkByOwnerAsync(string ownerKey, CancellationToken ct);
 
-    /// <summary>Makes waiting stimuli with one of the hashes due now (a bookmark for them was committed). Called by the store itself inside CommitAsync for added bookmarks; here for tests and tools.</summary>
-    Task WakeStimuliAsync(IReadOnlyCollection<string> hashes, CancellationToken ct);
-
     /// <summary>Takes the lease of an instance if nobody living has it and loads the instance with it. Null instance: no such instance. Null lease: held by another.</summary>
     Task<(InstanceRow? Instance, Lease? Lease)> ClaimInstanceAsync(string instanceId, string nodeId, TimeSpan lease, CancellationToken ct);
 

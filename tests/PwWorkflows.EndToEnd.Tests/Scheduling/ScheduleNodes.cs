@@ -368,7 +368,7 @@ public abstract class ScheduleTest(Func<CancellationToken, Task<string?>> databa
     {
         try
         {
-            await node.Services.GetRequiredService<IEngineStore>().WakeStimuliAsync(["nobody"], Ct);
+            await node.Services.GetRequiredService<IEngineStore>().LookAgainAsync(Ct);
         }
         catch (IOException)
         {

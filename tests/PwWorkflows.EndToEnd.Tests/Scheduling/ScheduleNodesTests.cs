@@ -186,7 +186,7 @@ public sealed class ScheduleNodesTests(PostgresFixture postgres) : ScheduleTest(
     private static Task UntilFrozenAsync(ScheduleNode node) => Eventually.TrueAsync(async () =>
     {
         if (node.Line.IsFrozen) return true;
-        _ = node.Services.GetRequiredService<Engine.Storage.IEngineStore>().WakeStimuliAsync(["nobody"], Ct);
+        _ = node.Services.GetRequiredService<Engine.Storage.IEngineStore>().LookAgainAsync(Ct);
         await Task.Yield();
         return node.Line.IsFrozen;
     }, "the node is frozen", Ct);

@@ -21,7 +21,7 @@ public abstract class ScheduleContract(ITestDatabase database) : EngineHostTest(
     private static Task RanAsync(EngineHost host, int count) => Eventually.TrueAsync(async () =>
     {
         // The clock may have been moved between the engine's look and its wait, which then ends with the next move: a signal makes it look again.
-        await host.Store.WakeStimuliAsync(["nobody"], Ct);
+        await host.Store.LookAgainAsync(Ct);
         var all = await host.Store.CountInstancesAsync(new InstanceFilter(), Ct);
         Assert.InRange(all, 0, count);
         return all == count && await host.Store.CountInstancesAsync(new InstanceFilter(Statuses: [InstanceStatus.Finished]), Ct) == count;
