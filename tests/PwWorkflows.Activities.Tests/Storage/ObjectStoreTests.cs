@@ -212,6 +212,22 @@ public sealed class MinioObjectStoreTests : ObjectStoreTests
 
     protected override void RemoveBucket(string bucket) => Directory.Delete(Path.Combine(_server.Folder, bucket), recursive: true);
 
+    [Fact]
+    public async Task More_keys_than_one_answer_of_S3_holds_are_all_listed_once()
+    {
+        // S3 gives 1,000 keys an answer. One object is put, the others are copies of its files within the server's folder: a put each would take long.
+        const int Count = 2_050;
+        await Store.PutAsync("filings", "many/k-0000", "x"u8.ToArray(), "text/plain", null, Ct);
+        var folder = Path.Combine(_server.Folder, "filings", "many");
+        var files = Directory.GetFiles(folder, "k-0000*");
+        Assert.NotEmpty(files);
+        for (var i = 1; i < Count; i++)
+            foreach (var file in files)
+                File.Copy(file, Path.Combine(folder, Path.GetFileName(file).Replace("k-0000", $"k-{i:D4}", StringComparison.Ordinal)));
+        Assert.Equal(Enumerable.Range(0, Count).Select(static i => $"many/k-{i:D4}"), await Store.ListAsync("filings", "many/", Ct).ToListAsync(Ct));
+        Assert.Equal("x"u8.ToArray(), (await Store.GetAsync("filings", $"many/k-{Count - 1:D4}", Ct))!.Content.ToArray());
+    }
+
     public override async ValueTask DisposeAsync()
     {
         _store.Dispose();

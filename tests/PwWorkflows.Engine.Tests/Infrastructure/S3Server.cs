@@ -39,7 +39,7 @@ public sealed class S3Server : IAsyncDisposable
         var port = FreePort().ToString(CultureInfo.InvariantCulture);
         var folder = new TemporaryFolder();
         var start = new ProcessStartInfo("node") { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
-        foreach (var arg in (string[])["--require", Path.Combine(npm, "s3-namespace.js"), script, "--directory", folder.FullPath, "--address", "127.0.0.1", "--port", port, "--silent", "--no-vhost-buckets"]) start.ArgumentList.Add(arg);
+        foreach (var arg in (string[])["--require", Path.Combine(npm, "s3-preload.js"), script, "--directory", folder.FullPath, "--address", "127.0.0.1", "--port", port, "--silent", "--no-vhost-buckets"]) start.ArgumentList.Add(arg);
         var process = Process.Start(start) ?? throw new InvalidOperationException("node can't be started.");
         var server = new S3Server(process, folder, "127.0.0.1:" + port);
         try
