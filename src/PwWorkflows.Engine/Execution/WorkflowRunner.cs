@@ -81,6 +81,16 @@ internal sealed class WorkflowRunner(ExpressionEvaluator evaluator, IStimulusHas
     {
         var faulted = wf.Contexts.Where(c => c.Status == ActivityStatus.Faulted).ToList();
         if (faulted.Count == 0) return 0;
+        // What waited in other branches went with the end, rows and timers alike: it waits again, and what came for it in between is delivered.
+        if (wf.Status == WorkflowStatus.Finished)
+        {
+            foreach (var waiting in wf.BookmarkList)
+            {
+                wf.Burst.AddedBookmarks.Add(waiting.Bookmark.Id);
+                if (waiting.Bookmark.Name == RetryBookmark) wf.Burst.Enqueue.Add(WorkItems.Resume(wf.Id, waiting.Bookmark.Id, Time.GetUtcNow(), Time));
+            }
+        }
+
         wf.SubStatus = WorkflowSubStatus.Executing;
         wf.FinishedAt = null;
         wf.PendingFault = null;
