@@ -62,7 +62,7 @@ public sealed class Designer(IPage page)
     public async Task SavedAsync(bool publish, string? holding = null)
     {
         var response = await page.WaitForResponseAsync(r => r.Request.Method == "POST" && r.Url.EndsWith("/elsa/api/workflow-definitions", StringComparison.Ordinal) && Is(r.Request.PostData));
-        Assert.True(response.Ok, await response.TextAsync());
+        if (!response.Ok) Assert.Fail($"{response.Status}: {await response.TextAsync()}"); // the body of a good one may be gone already
 
         bool Is(string? body)
         {
