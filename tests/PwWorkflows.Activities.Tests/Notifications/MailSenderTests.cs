@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
@@ -315,6 +316,26 @@ public sealed class MailSenderTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Relay_with_implicit_TLS_gets_all_of_it_encrypted_from_the_first_byte()
+    {
+        await using var relay = TlsRelay.Start(_certificate, _sandbox.SmtpPort);
+        await Sender("implicit", user: "pw", port: relay.Port, trusting: true).SendAsync(Mail(), Ct);
+        Assert.Single(Sink.Messages);
+        Assert.Equal(1, relay.Sessions);
+
+        // Nobody vouches for the certificate: not even the name of the user is said.
+        IsRetryable(await Assert.ThrowsAsync<EffectNotPerformedException>(() => Sender("implicit", user: "pw", port: relay.Port).SendAsync(Mail("mail:other"), Ct)), nothingHappened: true);
+        Assert.Single(Sink.Messages);
+    }
+
+    [Fact]
+    public async Task Implicit_TLS_refuses_a_relay_that_speaks_plainly()
+    {
+        IsRetryable(await Assert.ThrowsAsync<EffectNotPerformedException>(() => Sender("implicit", user: "pw").SendAsync(Mail(), Ct)), nothingHappened: true);
+        Assert.Empty(Sink.Messages);
+    }
+
+    [Fact]
     public async Task Required_encryption_refuses_a_relay_without_it()
     {
         var failure = await Assert.ThrowsAsync<EffectNotPerformedException>(() => Sender("required", user: "pw").SendAsync(Mail(), Ct));
@@ -360,6 +381,78 @@ public sealed class MailSenderTests : IAsyncLifetime
         Assert.Contains("SMTP_HOST", (await Assert.ThrowsAsync<EffectNotPerformedException>(() => sender.SendAsync(Mail(), Ct))).Message, StringComparison.Ordinal);
         await Sender().SendAsync(Mail(), Ct);
         Assert.Single(Sink.Messages);
+    }
+
+    /// <summary>A port at which TLS is spoken from the first byte, in front of a relay that speaks plainly.</summary>
+    private sealed class TlsRelay : IAsyncDisposable
+    {
+        private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+        private readonly CancellationTokenSource _stop = new();
+        private readonly X509Certificate2 _certificate;
+        private readonly int _behind;
+        private Task _accepting = Task.CompletedTask;
+        private int _sessions;
+
+        private TlsRelay(X509Certificate2 certificate, int behind) => (_certificate, _behind) = (certificate, behind);
+
+        public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+
+        /// <summary>Sessions whose handshake both sides were content with.</summary>
+        public int Sessions => Volatile.Read(ref _sessions);
+
+        public static TlsRelay Start(X509Certificate2 certificate, int behind)
+        {
+            var relay = new TlsRelay(certificate, behind);
+            relay._listener.Start();
+            relay._accepting = relay.AcceptAsync();
+            return relay;
+        }
+
+        private async Task AcceptAsync()
+        {
+            var sessions = new List<Task>();
+            try
+            {
+                while (true) sessions.Add(ServeAsync(await _listener.AcceptTcpClientAsync(_stop.Token)));
+            }
+            catch (OperationCanceledException)
+            {
+                await Task.WhenAll(sessions);
+            }
+        }
+
+        private async Task ServeAsync(TcpClient client)
+        {
+            try
+            {
+                using (client)
+                using (var behind = new TcpClient())
+                await using (var encrypted = new SslStream(client.GetStream()))
+                {
+                    await encrypted.AuthenticateAsServerAsync(new SslServerAuthenticationOptions { ServerCertificate = _certificate }, _stop.Token);
+                    // What a client refuses it says after the handshake: it counts once something came through it.
+                    var first = new byte[1];
+                    await behind.ConnectAsync(IPAddress.Loopback, _behind, _stop.Token);
+                    var answers = behind.GetStream().CopyToAsync(encrypted, _stop.Token);
+                    if (await encrypted.ReadAsync(first, _stop.Token) == 0) return;
+                    Interlocked.Increment(ref _sessions);
+                    await behind.GetStream().WriteAsync(first, _stop.Token);
+                    await Task.WhenAny(encrypted.CopyToAsync(behind.GetStream(), _stop.Token), answers);
+                }
+            }
+            catch (Exception e) when (e is IOException or SocketException or OperationCanceledException or System.Security.Authentication.AuthenticationException)
+            {
+                // The other side went away, which is its right.
+            }
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await _stop.CancelAsync();
+            await _accepting;
+            _listener.Dispose();
+            _stop.Dispose();
+        }
     }
 
     private sealed class CapturedLog : ILogger<MailSender>
