@@ -1,3 +1,5 @@
+using PwWorkflows.Activities.Effects;
+
 namespace PwWorkflows.Activities.Notifications;
 
 /// <summary>A file that goes with a mail.</summary>
@@ -24,11 +26,35 @@ public sealed record MailToSend(
     /// <summary>Sent by a job and not as an answer to what its reader just did: it waits when the mails of the minute are used up.</summary>
     public bool Bulk { get; init; }
 
+    /// <summary>What keeps it from being sent at a wrong hour: <see cref="MailHeldException"/> is thrown then.</summary>
+    public MailHold Hold { get; init; }
+
     /// <summary>The administrator gets a blind copy.</summary>
     public bool CopyAdmin { get; init; }
 
     /// <summary>Texts for the reader's eyes only, such as a link that acts for him: the kept copy shows dots in their place.</summary>
     public IReadOnlyList<string> Secrets { get; init; } = [];
+}
+
+/// <summary>Which of the <see cref="MailHours"/> a mail keeps.</summary>
+public enum MailHold
+{
+    /// <summary>None: an answer to what its reader just did.</summary>
+    None,
+
+    /// <summary>Quiet hours: a job's mail that can't wait for a working day.</summary>
+    QuietHours,
+
+    /// <summary>All: a job's routine mail.</summary>
+    AllHours,
+}
+
+/// <summary>Thrown for a mail that must not go out at this hour. Nothing was sent; the job's next run finds it again.</summary>
+/// <param name="message">Until when mail is held, for people.</param>
+public sealed class MailHeldException(string message) : Exception(message), IEffectFailure
+{
+    /// <inheritdoc />
+    public bool NothingHappened => true;
 }
 
 /// <summary>How a mail fared.</summary>
@@ -42,6 +68,7 @@ public interface IMailSender
 {
     /// <summary>Sends a mail once; a second call with the same key tells how the first went.</summary>
     /// <exception cref="NonRetryableException">The address is not one, or the template is missing or broken.</exception>
+    /// <exception cref="MailHeldException">It keeps hours (<see cref="MailToSend.Hold"/>), and customers may not be mailed now.</exception>
     Task<MailSent> SendAsync(MailToSend mail, CancellationToken ct);
 }
 

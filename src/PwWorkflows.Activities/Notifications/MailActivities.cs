@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.CompilerServices;
 using Elsa.Extensions;
 using Elsa.Workflows;
@@ -33,7 +32,7 @@ public sealed class CheckMailHours : Activity
         var now = context.GetRequiredService<TimeProvider>().GetUtcNow();
         var next = hours.NextOpen(now, Urgent.GetOrDefault(context)) ?? throw new NonRetryableException("The settings of the mail hours leave no time for mail within a year.");
         context.Set(OpensAt, next);
-        if (next > now) context.AddExecutionLogEntry("Report", string.Create(CultureInfo.InvariantCulture, $"Mail to customers is held until {TimeZoneInfo.ConvertTime(next, hours.Zone):yyyy-MM-dd HH:mm} {hours.Zone.Id}."));
+        if (hours.Held(now, Urgent.GetOrDefault(context)) is { } held) context.AddExecutionLogEntry("Report", held);
         await context.CompleteActivityWithOutcomesAsync(next > now ? "Closed" : "Open");
     }
 }

@@ -72,6 +72,15 @@ public sealed class MailHours
         return null;
     }
 
+    /// <summary>Why a mail must wait, for people: until when mail to customers is held. <c>null</c> when it may go out now.</summary>
+    public string? Held(DateTimeOffset now, bool urgent)
+    {
+        if (IsOpen(now, urgent)) return null;
+        return NextOpen(now, urgent) is { } next
+            ? string.Create(CultureInfo.InvariantCulture, $"Mail to customers is held until {TimeZoneInfo.ConvertTime(next, Zone):yyyy-MM-dd HH:mm} {Zone.Id}.")
+            : "Mail to customers is held: the settings of the mail hours leave no time for it within a year.";
+    }
+
     /// <summary>The date at a moment in the zone.</summary>
     public DateOnly DateOf(DateTimeOffset now) => DateOnly.FromDateTime(TimeZoneInfo.ConvertTime(now, Zone).DateTime);
 

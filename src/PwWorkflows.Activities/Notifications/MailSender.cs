@@ -77,6 +77,11 @@ public sealed class MailSender : IMailSender
             ct).ConfigureAwait(false);
     }
 
+    private void RefuseWhenClosed(MailToSend mail)
+    {
+        if (mail.Hold != MailHold.None && _options.Hours.Held(_time.GetUtcNow(), urgent: mail.Hold == MailHold.QuietHours) is { } held) throw new MailHeldException(held);
+    }
+
     private static bool IsRepeat(string? note) => note?.StartsWith(PossibleRepeat, StringComparison.Ordinal) == true;
 
     private async Task<MailSent> DeliverAsync(MailToSend mail, CancellationToken ct)
@@ -91,7 +96,10 @@ public sealed class MailSender : IMailSender
         var sentTo = message.To.Mailboxes.First().Address;
         var sent = new MailSent(message.MessageId!, sentTo, content.Subject);
 
+        RefuseWhenClosed(mail);
         await _slots.TakeAsync(mail.Bulk, ct).ConfigureAwait(false);
+        // The hour may have ended while it waited for its turn.
+        RefuseWhenClosed(mail);
         using var timeout = new CancellationTokenSource(_options.Timeout, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, timeout.Token);
         using var smtp = new Client(sentTo) { ServerCertificateValidationCallback = CertificateCheck };

@@ -34,7 +34,7 @@ public sealed class FindDueReminders : FindStep
 
 /// <summary>Sends a reminder.</summary>
 [Activity("Pw", "Orders", "Sends one reminder, if it is still due: at most one a day; after the last one a person takes over.", DisplayName = "Send Reminder", Kind = ActivityKind.Task)]
-[FlowNode("Sent", "NotDue", "Refused")]
+[FlowNode("Sent", "NotDue", "Refused", "Held")]
 public sealed class SendReminder : JobStep
 {
     /// <summary>Creates the activity.</summary>

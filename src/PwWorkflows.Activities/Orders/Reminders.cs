@@ -72,7 +72,11 @@ public sealed class Reminders(
         try
         {
             // By the day, so that not even a start anew sends two on one day.
-            await mails.SendAsync(new MailToSend($"mail:{subject}:{kind}-reminder:{Iso(DateOf(now))}", to, kind + "-reminder", values, candidate.First.Order) { Bulk = true }, ct).ConfigureAwait(false);
+            await mails.SendAsync(new MailToSend($"mail:{subject}:{kind}-reminder:{Iso(DateOf(now))}", to, kind + "-reminder", values, candidate.First.Order) { Bulk = true, Hold = MailHold.AllHours }, ct).ConfigureAwait(false);
+        }
+        catch (MailHeldException e)
+        {
+            return new StepResult("Held", $"{subject}: the {kind} reminder waits. {e.Message}");
         }
         catch (NonRetryableException e)
         {

@@ -100,7 +100,7 @@ public sealed class FindRenewalNotices : FindStep
 
 /// <summary>Tells a customer of a renewal.</summary>
 [Activity("Pw", "Orders", "Tells a customer of a renewal, if it is still due; each milestone once.", DisplayName = "Send Renewal Notice", Kind = ActivityKind.Task)]
-[FlowNode("Sent", "NotDue", "Refused")]
+[FlowNode("Sent", "NotDue", "Refused", "Held")]
 public sealed class SendRenewalNotice : JobStep
 {
     /// <summary>Creates the activity.</summary>

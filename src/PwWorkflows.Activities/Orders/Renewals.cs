@@ -227,7 +227,11 @@ public sealed class Renewals(
         {
             try
             {
-                await mails.SendAsync(new MailToSend(string.Create(CultureInfo.InvariantCulture, $"mail:renewal:{kind}:{id}:{Iso(due)}:{milestone}"), email, "renewal-" + kind, values, order) { Bulk = true }, ct).ConfigureAwait(false);
+                await mails.SendAsync(new MailToSend(string.Create(CultureInfo.InvariantCulture, $"mail:renewal:{kind}:{id}:{Iso(due)}:{milestone}"), email, "renewal-" + kind, values, order) { Bulk = true, Hold = MailHold.AllHours }, ct).ConfigureAwait(false);
+            }
+            catch (MailHeldException e)
+            {
+                return new StepResult("Held", $"{item}: the notice waits. {e.Message}");
             }
             catch (NonRetryableException e)
             {

@@ -139,7 +139,7 @@ public sealed class FindStatementMails : FindStep
 
 /// <summary>Mails a statement.</summary>
 [Activity("Pw", "Payments", "Mails a statement to its partner, once.", DisplayName = "Mail Commission Statement", Kind = ActivityKind.Task)]
-[FlowNode("Sent", "NotDue", "Refused")]
+[FlowNode("Sent", "NotDue", "Refused", "Held")]
 public sealed class MailCommissionStatement : JobStep
 {
     /// <summary>Creates the activity.</summary>

@@ -278,7 +278,11 @@ public sealed class Commissions(
         var (outcome, report) = ("Sent", $"Mailed the statement {statement} ({Money(s.Total)}) to {s.Email}.");
         try
         {
-            await mails.SendAsync(new MailToSend("mail:commission-statement:" + statement, s.Email, "commission-statement", values, null, [new MailAttachment(statement + ".csv", "text/csv", document)]) { Bulk = true }, ct).ConfigureAwait(false);
+            await mails.SendAsync(new MailToSend("mail:commission-statement:" + statement, s.Email, "commission-statement", values, null, [new MailAttachment(statement + ".csv", "text/csv", document)]) { Bulk = true, Hold = MailHold.AllHours }, ct).ConfigureAwait(false);
+        }
+        catch (MailHeldException e)
+        {
+            return new StepResult("Held", $"The statement {statement} waits. {e.Message}");
         }
         catch (NonRetryableException e)
         {

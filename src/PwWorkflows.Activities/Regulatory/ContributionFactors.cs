@@ -207,7 +207,11 @@ public sealed class ContributionFactors(
         };
         try
         {
-            await mails.SendAsync(new MailToSend($"mail:usf-factor:{quarter}:{email}", email, "usf-factor", values) { Bulk = true, CopyAdmin = true }, ct).ConfigureAwait(false);
+            await mails.SendAsync(new MailToSend($"mail:usf-factor:{quarter}:{email}", email, "usf-factor", values) { Bulk = true, Hold = MailHold.QuietHours, CopyAdmin = true }, ct).ConfigureAwait(false);
+        }
+        catch (MailHeldException e)
+        {
+            return new StepResult("Held", $"{email} is told of {quarter} later. {e.Message}");
         }
         catch (NonRetryableException e)
         {

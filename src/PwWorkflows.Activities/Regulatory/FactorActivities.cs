@@ -129,7 +129,7 @@ public sealed class FindFactorMails : FindStep
 
 /// <summary>Tells a customer of a new factor.</summary>
 [Activity("Pw", "Regulatory", "Tells one customer of a coming quarter's contribution factor, all its carriers in one mail, once.", DisplayName = "Mail Factor Change", Kind = ActivityKind.Task)]
-[FlowNode("Sent", "NotDue", "Refused")]
+[FlowNode("Sent", "NotDue", "Refused", "Held")]
 public sealed class MailFactorChange : JobStep
 {
     /// <summary>Creates the activity.</summary>

@@ -69,9 +69,9 @@ public sealed class MailSenderTests : IAsyncLifetime
     }
 
     /// <summary>A sender as a node of its own has it.</summary>
-    private MailSender Sender(string tls = "auto", string user = "", int? port = null, bool trusting = false, int perMinute = 0, bool reachesCustomers = true) => new(
+    private MailSender Sender(string tls = "auto", string user = "", int? port = null, bool trusting = false, int perMinute = 0, bool reachesCustomers = true, MailHours? hours = null) => new(
         _database, new EffectLedger(_database, _time, NullLogger<EffectLedger>.Instance), _time,
-        Options.Create(new MailOptions { Host = "127.0.0.1", Port = port ?? _sandbox.SmtpPort, Tls = tls, User = user, Password = user.Length > 0 ? Password : "", ReachesCustomers = reachesCustomers, PerMinute = perMinute }), _log)
+        Options.Create(new MailOptions { Host = "127.0.0.1", Port = port ?? _sandbox.SmtpPort, Tls = tls, User = user, Password = user.Length > 0 ? Password : "", ReachesCustomers = reachesCustomers, PerMinute = perMinute, Hours = hours ?? new MailHours() }), _log)
     {
         CertificateCheck = trusting ? (_, certificate, _, _) => certificate!.GetCertHashString() == _certificate.GetCertHashString() : null,
     };
@@ -164,6 +164,29 @@ public sealed class MailSenderTests : IAsyncLifetime
             }, "the slot is free", Ct);
         await waiting;
         Assert.Equal(4, Sink.Messages.Count);
+    }
+
+    [Fact]
+    public async Task Mail_of_a_job_that_waited_for_its_slot_until_the_hours_ended_is_held_and_one_that_answers_is_not()
+    {
+        // The slots of this minute are used up, and the hours end before the next.
+        var hours = new MailHours { Zone = TimeZoneInfo.Utc, Quiet = new(new(9, 1), new(17, 0)) };
+        var sender = Sender(perMinute: 1, hours: hours);
+        await sender.SendAsync(Mail("mail:1") with { Bulk = true, Hold = MailHold.AllHours }, Ct);
+        var waiting = sender.SendAsync(Mail("mail:2") with { Bulk = true, Hold = MailHold.AllHours }, Ct);
+        await Eventually.TrueAsync(
+            () =>
+            {
+                _time.Advance(TimeSpan.FromSeconds(1));
+                return waiting.IsCompleted;
+            }, "the slot is free", Ct);
+        Assert.Contains("2026-03-30 17:00 UTC", (await Assert.ThrowsAsync<MailHeldException>(() => waiting)).Message, StringComparison.Ordinal);
+        await sender.SendAsync(Mail("mail:answer"), Ct);
+        Assert.Equal(2, Sink.Messages.Count);
+        _time.SetUtcNow(new DateTimeOffset(2026, 3, 30, 17, 0, 0, TimeSpan.Zero));
+        await sender.SendAsync(Mail("mail:2") with { Bulk = true, Hold = MailHold.AllHours }, Ct);
+        Assert.Equal(3, Sink.Messages.Count);
+        Assert.All(Arrived(), static m => Assert.False(m.Repeat));
     }
 
     [Fact]

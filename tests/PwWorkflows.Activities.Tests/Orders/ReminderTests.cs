@@ -70,6 +70,34 @@ public abstract class ReminderTests(PostgresFixture? postgres) : JobTests(postgr
     }
 
     [Fact]
+    public async Task Hours_that_end_in_the_middle_of_a_list_hold_the_rest_until_the_next_day_and_nobody_is_mailed_twice()
+    {
+        ItIs("2027-01-05 11:00");
+        foreach (var n in (int[])[1, 2, 3]) await UnpaidAsync($"CO-0000000{n}", email: $"dana{n}@carrier.net");
+        Assert.Equal(30, await DaysAsync(10));
+
+        // Now weekly. The list begins a minute before the quiet hours.
+        ItIs("2027-01-22 20:59");
+        var due = await Reminders.FindDueAsync(Reminders.Payment, Ct);
+        Assert.Equal(3, due.Count);
+        Assert.Equal("Sent", (await Reminders.SendAsync(Reminders.Payment, due[0], false, Ct)).Outcome);
+        Time.Advance(TimeSpan.FromMinutes(1));
+        foreach (var subject in due.Skip(1))
+        {
+            var held = await Reminders.SendAsync(Reminders.Payment, subject, false, Ct);
+            Assert.Equal(("Held", true), (held.Outcome, held.Report.EndsWith("Mail to customers is held until 2027-01-23 08:00 America/Chicago.", StringComparison.Ordinal)));
+        }
+
+        Assert.Equal(31, Mails.Count);
+        Assert.Equal("10,11", await ValueAsync("SELECT MIN(payment_reminder_count) || ',' || MAX(payment_reminder_count) FROM compliance_orders"));
+        ItIs("2027-01-23 11:00");
+        Assert.Equal(["Sent", "Sent"], await RunAsync());
+        Assert.Equal(["dana1@carrier.net", "dana2@carrier.net", "dana3@carrier.net"], Mails.Skip(30).Select(static m => Assert.Single(m.To)).Order());
+        Assert.Empty(await RunAsync());
+        Assert.Empty(await ToDosAsync());
+    }
+
+    [Fact]
     public async Task Reminder_says_what_is_owed_and_where_to_pay_and_goes_out_once_a_day_whatever_dies()
     {
         await UnpaidAsync();
@@ -92,6 +120,8 @@ public abstract class ReminderTests(PostgresFixture? postgres) : JobTests(postgr
     [Fact]
     public async Task Days_are_those_of_Chicago()
     {
+        Settings["MAIL_QUIET_HOURS"] = "none";
+        Build();
         ItIs("2027-03-13 23:30");
         await UnpaidAsync();
         ItIs("2027-03-14 00:00");

@@ -10,6 +10,9 @@ public abstract class RenewalTests(PostgresFixture? postgres) : JobTests(postgre
 {
     private const string First = "CO-00000001";
 
+    /// <summary>Mail at any hour: the days begin at midnight.</summary>
+    protected override Dictionary<string, string?> Settings => new() { ["MAIL_QUIET_HOURS"] = "none" };
+
     protected override void Register(IServiceCollection services)
     {
         services.AddSettings<RenewalOptions>(static (o, s) => o.Bind(s));

@@ -15,6 +15,9 @@ public abstract class CommissionTests(PostgresFixture? postgres) : JobTests(post
 {
     private const string Order = "CO-00000001";
 
+    /// <summary>Mail at any hour: the days begin at midnight.</summary>
+    protected override Dictionary<string, string?> Settings => new() { ["MAIL_QUIET_HOURS"] = "none" };
+
     protected override void Register(IServiceCollection services)
     {
         services.AddSettings<CommissionOptions>(static (o, s) => o.Bind(s));
