@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using PwWorkflows.Activities.Data;
@@ -36,29 +37,34 @@ public sealed class EffectRecords(IPwDatabase database, TimeProvider time)
     /// <param name="key">Business key of the effect.</param>
     /// <param name="result">What it would have answered, as a JSON object; <c>null</c> when it did not happen.</param>
     /// <param name="ct">Stops the wait.</param>
+    /// <param name="also">Written in the same transaction when it is, such as the entry of the audit log.</param>
     /// <returns>Why it can't be settled like this; <c>null</c> when it is settled.</returns>
-    public async Task<string?> SettleAsync(string key, string? result, CancellationToken ct)
-    {
-        var rows = await database.QueryAsync($"SELECT {Columns} FROM effects WHERE key = @key", Parameters.Of(("key", key)), Map, ct).ConfigureAwait(false);
-        if (rows is not [var effect]) return $"There is no effect '{key}'.";
-        if (effect.Status != "uncertain") return $"The effect '{key}' is {effect.Status}; only an uncertain one needs a person's word.";
-        if (result is null)
-            return await database.ExecuteAsync("DELETE FROM effects WHERE key = @key AND status = 'uncertain'", Parameters.Of(("key", key)), ct).ConfigureAwait(false) == 1
-                ? null
-                : $"Somebody else settled '{key}'.";
+    public Task<string?> SettleAsync(string key, string? result, CancellationToken ct, Func<DbConnection, DbTransaction, CancellationToken, Task>? also = null) => database.WriteAsync(
+        async (connection, transaction, token) =>
+        {
+            var rows = await connection.QueryAsync(transaction, $"SELECT {Columns} FROM effects WHERE key = @key", Parameters.Of(("key", key)), Map, token).ConfigureAwait(false);
+            if (rows is not [var effect]) return $"There is no effect '{key}'.";
+            if (effect.Status != "uncertain") return $"The effect '{key}' is {effect.Status}; only an uncertain one needs a person's word.";
+            if (result is not null)
+            {
+                if (Fields(result) is not { } given) return "result: expected a JSON object.";
+                var like = await connection.QueryAsync(
+                    transaction, "SELECT result FROM effects WHERE kind = @kind AND status = 'done' ORDER BY started_at DESC LIMIT 1",
+                    Parameters.Of(("kind", effect.Kind)), static r => r.GetString(0), token).ConfigureAwait(false);
+                if (like is [var example] && Fields(example) is { } expected && !expected.SetEquals(given))
+                    return $"result: expected the fields {string.Join(", ", expected)}, as other effects of the kind {effect.Kind} have.";
+            }
 
-        if (Fields(result) is not { } given) return "result: expected a JSON object.";
-        var like = await database.QueryAsync(
-            "SELECT result FROM effects WHERE kind = @kind AND status = 'done' ORDER BY started_at DESC LIMIT 1",
-            Parameters.Of(("kind", effect.Kind)), static r => r.GetString(0), ct).ConfigureAwait(false);
-        if (like is [var example] && Fields(example) is { } expected && !expected.SetEquals(given))
-            return $"result: expected the fields {string.Join(", ", expected)}, as other effects of the kind {effect.Kind} have.";
-        return await database.ExecuteAsync(
-            "UPDATE effects SET status = 'done', result = @result, finished_at = @now WHERE key = @key AND status = 'uncertain'",
-            Parameters.Of(("result", result), ("now", time.GetUtcNow()), ("key", key)), ct).ConfigureAwait(false) == 1
-            ? null
-            : $"Somebody else settled '{key}'.";
-    }
+            var settled = result is null
+                ? await connection.ExecuteAsync(transaction, "DELETE FROM effects WHERE key = @key AND status = 'uncertain'", Parameters.Of(("key", key)), token).ConfigureAwait(false)
+                : await connection.ExecuteAsync(
+                    transaction, "UPDATE effects SET status = 'done', result = @result, finished_at = @now WHERE key = @key AND status = 'uncertain'",
+                    Parameters.Of(("result", result), ("now", time.GetUtcNow()), ("key", key)), token).ConfigureAwait(false);
+            if (settled != 1) return $"Somebody else settled '{key}'.";
+            if (also is not null) await also(connection, transaction, token).ConfigureAwait(false);
+            return null;
+        },
+        ct);
 
     private static HashSet<string>? Fields(string json)
     {
@@ -72,6 +78,6 @@ public sealed class EffectRecords(IPwDatabase database, TimeProvider time)
         }
     }
 
-    private static EffectRecord Map(System.Data.Common.DbDataReader r) =>
+    private static EffectRecord Map(DbDataReader r) =>
         new(r.GetString(0), r.GetString(1), r.GetString(2), r.GetInt32(3), r.Text(4), r.Text(5), r.Time(6), r.TimeOrNull(7));
 }

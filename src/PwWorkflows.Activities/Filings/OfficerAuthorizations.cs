@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Elsa.Workflows.Runtime;
 using PwWorkflows.Activities.Data;
 using PwWorkflows.Activities.Orders;
@@ -36,17 +37,26 @@ public sealed class OfficerAuthorizations(IPwDatabase database, IEventPublisher 
     /// <param name="authorization">Who, when, for which values.</param>
     /// <param name="recordedBy">The user who recorded it.</param>
     /// <param name="ct">Stops the wait.</param>
-    public async Task RecordAsync(string orderNumber, OfficerAuthorization authorization, string recordedBy, CancellationToken ct)
+    /// <param name="also">Written in the same transaction, such as the entry of the audit log.</param>
+    public async Task RecordAsync(string orderNumber, OfficerAuthorization authorization, string recordedBy, CancellationToken ct, Func<DbConnection, DbTransaction, CancellationToken, Task>? also = null)
     {
         ArgumentNullException.ThrowIfNull(authorization);
-        await database.ExecuteAsync(
-            """
-            INSERT INTO officer_authorizations (order_number, values_sha256, officer_name, officer_title, phone, email, authorized_at, recorded_by, recorded_at)
-            VALUES (@order, @hash, @name, @title, @phone, @email, @at, @by, @now) ON CONFLICT (order_number, values_sha256) DO NOTHING
-            """,
-            Parameters.Of(
-                ("order", orderNumber), ("hash", authorization.ValuesSha256), ("name", authorization.OfficerName), ("title", authorization.OfficerTitle), ("phone", authorization.Phone),
-                ("email", authorization.Email), ("at", authorization.AuthorizedAt), ("by", recordedBy), ("now", clock.GetUtcNow())),
+        await database.WriteAsync(
+            async (connection, transaction, token) =>
+            {
+                await connection.ExecuteAsync(
+                    transaction,
+                    """
+                    INSERT INTO officer_authorizations (order_number, values_sha256, officer_name, officer_title, phone, email, authorized_at, recorded_by, recorded_at)
+                    VALUES (@order, @hash, @name, @title, @phone, @email, @at, @by, @now) ON CONFLICT (order_number, values_sha256) DO NOTHING
+                    """,
+                    Parameters.Of(
+                        ("order", orderNumber), ("hash", authorization.ValuesSha256), ("name", authorization.OfficerName), ("title", authorization.OfficerTitle), ("phone", authorization.Phone),
+                        ("email", authorization.Email), ("at", authorization.AuthorizedAt), ("by", recordedBy), ("now", clock.GetUtcNow())),
+                    token).ConfigureAwait(false);
+                if (also is not null) await also(connection, transaction, token).ConfigureAwait(false);
+                return true;
+            },
             ct).ConfigureAwait(false);
         // The name holds the order; a renewal's instance is correlated by its cycle as well.
         await events.PublishAsync(EventName(orderNumber), cancellationToken: ct).ConfigureAwait(false);

@@ -105,18 +105,29 @@ public sealed class AdminUsers(IPwDatabase database, TimeProvider time)
         session?.FindFirstValue(JwtRegisteredClaimNames.Sub) is { Length: > 0 } name && await FindAsync(name, ct).ConfigureAwait(false) is { Active: true } user && session.FindFirstValue(AdminTokens.StampClaim) == user.Stamp ? user : null;
 
     /// <summary>Adds a user.</summary>
+    /// <param name="user">Who.</param>
+    /// <param name="ct">Stops the wait.</param>
+    /// <param name="also">Written in the same transaction when it is, such as the entry of the audit log.</param>
     /// <returns>Whether it was added; <c>false</c> when the name is taken.</returns>
-    public async Task<bool> AddAsync(AdminUser user, CancellationToken ct)
+    public Task<bool> AddAsync(AdminUser user, CancellationToken ct, Func<DbConnection, DbTransaction, CancellationToken, Task>? also = null)
     {
         ArgumentNullException.ThrowIfNull(user);
-        return await database.ExecuteAsync(
-            """
-            INSERT INTO admin_users (username, password_hash, display_name, email, roles, active) VALUES (@name, @hash, @display, @email, @roles, @active)
-            ON CONFLICT (username) DO NOTHING
-            """,
-            Parameters.Of(("name", user.Username), ("hash", user.PasswordHash), ("display", user.DisplayName), ("email", user.Email),
-                ("roles", string.Join(',', user.Roles)), ("active", user.Active)),
-            ct).ConfigureAwait(false) == 1;
+        return database.WriteAsync(
+            async (connection, transaction, token) =>
+            {
+                var added = await connection.ExecuteAsync(
+                    transaction,
+                    """
+                    INSERT INTO admin_users (username, password_hash, display_name, email, roles, active) VALUES (@name, @hash, @display, @email, @roles, @active)
+                    ON CONFLICT (username) DO NOTHING
+                    """,
+                    Parameters.Of(("name", user.Username), ("hash", user.PasswordHash), ("display", user.DisplayName), ("email", user.Email),
+                        ("roles", string.Join(',', user.Roles)), ("active", user.Active)),
+                    token).ConfigureAwait(false) == 1;
+                if (added && also is not null) await also(connection, transaction, token).ConfigureAwait(false);
+                return added;
+            },
+            ct);
     }
 
     /// <summary>All of them by name, with when each signed in last.</summary>

@@ -69,13 +69,16 @@ internal static class InstanceCommands
         {
             var result = parsed.GetValue(happened);
             if (parsed.GetValue(not) == (result is not null)) throw new WrongUseException("expected either --happened JSON or --did-not-happen");
-            if (await services.GetRequiredService<EffectRecords>().SettleAsync(parsed.GetValue(key)!, result, ct).ConfigureAwait(false) is { } why)
+            var settled = await services.GetRequiredService<EffectRecords>().SettleAsync(
+                parsed.GetValue(key)!, result, ct,
+                (connection, transaction, token) => services.GetRequiredService<AuditLog>().AppendAsync(
+                    connection, transaction, "command-line", "effect-settled", parsed.GetValue(key)!, new() { ["happened"] = result is not null, ["reason"] = parsed.GetValue(reason) }, token)).ConfigureAwait(false);
+            if (settled is { } why)
             {
                 await Console.Error.WriteLineAsync("pw: " + why).ConfigureAwait(false);
                 return CommandLine.Failed;
             }
 
-            await services.GetRequiredService<AuditLog>().WriteAsync("command-line", "effect-settled", parsed.GetValue(key)!, new() { ["happened"] = result is not null, ["reason"] = parsed.GetValue(reason) }, ct).ConfigureAwait(false);
             Console.Out.WriteLine("settled");
             return CommandLine.Done;
         }));

@@ -79,13 +79,16 @@ internal static class ServeCommands
             if (AdminUsers.WhyBadPassword(password) is { } badPassword) throw new WrongUseException("password: " + badPassword);
 
             var user = new AdminUser(username, AdminUsers.Hash(password), parsed.GetValue(display) ?? username, parsed.GetValue(email)!, [parsed.GetValue(role)!], true);
-            if (!await services.GetRequiredService<AdminUsers>().AddAsync(user, ct).ConfigureAwait(false))
+            var added = await services.GetRequiredService<AdminUsers>().AddAsync(
+                user, ct,
+                (connection, transaction, token) => services.GetRequiredService<AuditLog>().AppendAsync(
+                    connection, transaction, "command-line", "user-added", username, new() { ["role"] = parsed.GetValue(role) }, token)).ConfigureAwait(false);
+            if (!added)
             {
                 await Console.Error.WriteLineAsync($"pw: there is a user {username} already").ConfigureAwait(false);
                 return CommandLine.Failed;
             }
 
-            await services.GetRequiredService<AuditLog>().WriteAsync("command-line", "user-added", username, new() { ["role"] = parsed.GetValue(role) }, ct).ConfigureAwait(false);
             Console.Out.WriteLine($"added {username} ({parsed.GetValue(role)})");
             return CommandLine.Done;
         }));

@@ -33,13 +33,15 @@ internal sealed class SettingsPage(AdminUsers users, AuditLog audit, IOptions<Se
         CheckPassword(Form.Username, password ?? "");
         if (Wrong.Count > 0) return await AgainAsync(ct).ConfigureAwait(false);
         var user = new AdminUser(Form.Username, AdminUsers.Hash(password!), Form.DisplayName.Length > 0 ? Form.DisplayName : Form.Username, Form.Email, [Form.Role], true);
-        if (!await users.AddAsync(user, ct).ConfigureAwait(false))
+        var added = await users.AddAsync(
+            user, ct,
+            (connection, transaction, token) => audit.AppendAsync(connection, transaction, HttpContext.UserName(), "user-added", Form.Username, new JsonObject { ["role"] = Form.Role }, token)).ConfigureAwait(false);
+        if (!added)
         {
             Wrong.Add($"Name: there is a user {Form.Username} already.");
             return await AgainAsync(ct).ConfigureAwait(false);
         }
 
-        await AuditAsync("user-added", Form.Username, new JsonObject { ["role"] = Form.Role }, ct).ConfigureAwait(false);
         return GoTo("/settings", $"{Form.Username} may sign in as {Form.Role}.");
     }
 

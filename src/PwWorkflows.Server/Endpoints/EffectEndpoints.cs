@@ -44,8 +44,10 @@ internal static class EffectEndpoints
         else if (fields.Body["happened"]!.GetValue<bool>() != fields.Body["result"] is not null) fields.Wrong("result", "Expected the result as an object when it happened, and none when it did not.");
         if (!fields.AreGood) return fields.Problem();
 
-        if (await effects.SettleAsync(key, fields.Body["result"]?.ToJsonString(), ct).ConfigureAwait(false) is { } why) return Problems.Of(StatusCodes.Status409Conflict, why);
-        await audit.WriteAsync(http.UserName(), "effect-settled", key, new() { ["happened"] = fields.Body["happened"]!.GetValue<bool>(), ["reason"] = reason }, ct).ConfigureAwait(false);
-        return Results.NoContent();
+        var settled = await effects.SettleAsync(
+            key, fields.Body["result"]?.ToJsonString(), ct,
+            (connection, transaction, token) => audit.AppendAsync(
+                connection, transaction, http.UserName(), "effect-settled", key, new() { ["happened"] = fields.Body["happened"]!.GetValue<bool>(), ["reason"] = reason }, token)).ConfigureAwait(false);
+        return settled is { } why ? Problems.Of(StatusCodes.Status409Conflict, why) : Results.NoContent();
     }
 }

@@ -50,10 +50,18 @@ internal static partial class OrderEndpoints
         if (row.IsStopped) return Problems.Of(StatusCodes.Status409Conflict, "The order was stopped; nothing is filed any more.");
         if (row.IsFiled) return Problems.Of(StatusCodes.Status409Conflict, "The order has been filed.");
 
-        // The record comes before the wake-up inside RecordAsync, and the audit before both: an authorization without a trace must not exist.
-        await audit.WriteAsync(http.UserName(), "officer-authorization", order, new JsonObject { ["officer_name"] = given.OfficerName, ["values_sha256"] = given.ValuesSha256 }, ct).ConfigureAwait(false);
-        await authorizations.RecordAsync(order, given, http.UserName(), ct).ConfigureAwait(false);
-        await orders.AddTimelineAsync(order, "officer-authorized", $"{given.OfficerName} ({given.OfficerTitle}) authorized the certification; recorded by {http.UserName()}.", ct).ConfigureAwait(false);
+        // In the record's transaction, which comes before the wake-up: an authorization without a trace must not exist, nor a trace without it.
+        await authorizations.RecordAsync(
+            order, given, http.UserName(), ct,
+            async (connection, transaction, token) =>
+            {
+                await audit.AppendAsync(
+                    connection, transaction, http.UserName(), "officer-authorization", order, new JsonObject { ["officer_name"] = given.OfficerName, ["values_sha256"] = given.ValuesSha256 }, token).ConfigureAwait(false);
+                await connection.ExecuteAsync(
+                    transaction, OrderStore.TimelineInsert,
+                    Parameters.Of(("order", order), ("at", now), ("event", "officer-authorized"), ("message", $"{given.OfficerName} ({given.OfficerTitle}) authorized the certification; recorded by {http.UserName()}.")),
+                    token).ConfigureAwait(false);
+            }).ConfigureAwait(false);
         return PwJson.Ok(new { order_number = order, officer_name = given.OfficerName, authorized_at = given.AuthorizedAt, values_sha256 = given.ValuesSha256 }, StatusCodes.Status202Accepted);
     }
 
@@ -66,12 +74,19 @@ internal static partial class OrderEndpoints
         if (await orders.GetAsync(order, ct).ConfigureAwait(false) is not { } row) return Missing(order);
         if (row.IsStopped || row.IsFiled) return Problems.Of(StatusCodes.Status409Conflict, $"The order is {row.FulfillmentStatus}; its answers stay as they are.");
 
-        await audit.WriteAsync(http.UserName(), "intake-replaced", order, null, ct).ConfigureAwait(false);
-        await database.ExecuteAsync(
-            $"UPDATE compliance_orders SET intake_data = {database.Json("@intake")}, updated_at = @now WHERE order_number = @order",
-            Parameters.Of(("intake", intake.Body.ToJsonString()), ("now", time.GetUtcNow()), ("order", order)),
+        var (now, answers) = (time.GetUtcNow(), intake.Body.ToJsonString());
+        await database.WriteAsync(
+            async (connection, transaction, token) =>
+            {
+                await connection.ExecuteAsync(
+                    transaction, $"UPDATE compliance_orders SET intake_data = {database.Json("@intake")}, updated_at = @now WHERE order_number = @order",
+                    Parameters.Of(("intake", answers), ("now", now), ("order", order)), token).ConfigureAwait(false);
+                await audit.AppendAsync(connection, transaction, http.UserName(), "intake-replaced", order, null, token).ConfigureAwait(false);
+                return await connection.ExecuteAsync(
+                    transaction, OrderStore.TimelineInsert,
+                    Parameters.Of(("order", order), ("at", now), ("event", "intake-updated"), ("message", $"The answers were replaced by {http.UserName()}.")), token).ConfigureAwait(false);
+            },
             ct).ConfigureAwait(false);
-        await orders.AddTimelineAsync(order, "intake-updated", $"The answers were replaced by {http.UserName()}.", ct).ConfigureAwait(false);
         await events.PublishAsync(FilingEvents.IntakeUpdated(order), cancellationToken: ct).ConfigureAwait(false);
         return PwJson.Ok(new { order_number = order }, StatusCodes.Status202Accepted);
     }

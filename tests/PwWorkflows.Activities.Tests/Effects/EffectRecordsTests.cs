@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using PwWorkflows.Activities.Effects;
+using PwWorkflows.Activities.Records;
 using PwWorkflows.Activities.Tests.Filings;
 
 namespace PwWorkflows.Activities.Tests.Effects;
@@ -56,6 +57,25 @@ public abstract class EffectRecordsTests(PostgresFixture? postgres) : IAsyncLife
     {
         Assert.Null(await _records.SettleAsync("filing:1", null, Ct));
         Assert.Equal(new Receipt("A-8"), await RunAsync("filing:1", static _ => Task.FromResult(new Receipt("A-8"))));
+    }
+
+    [Fact]
+    public async Task Word_of_a_person_and_its_trace_are_kept_together_or_not_at_all()
+    {
+        var audit = new AuditLog(_database, TimeProvider.System);
+        await Assert.ThrowsAsync<IOException>(() => _records.SettleAsync("filing:1", """{"number":"A-7"}""", Ct, async (connection, transaction, ct) =>
+        {
+            await audit.AppendAsync(connection, transaction, "ada", "effect-settled", "filing:1", null, ct);
+            throw new IOException("dies");
+        }));
+        Assert.Empty(await audit.LatestAsync(10, Ct));
+        Assert.Single(await _records.ListAsync("uncertain", 10, Ct));
+
+        Task<string?> SettleAsync() => _records.SettleAsync(
+            "filing:1", """{"number":"A-7"}""", Ct, (connection, transaction, ct) => audit.AppendAsync(connection, transaction, "ada", "effect-settled", "filing:1", null, ct));
+        Assert.Null(await SettleAsync());
+        Assert.Contains("is done", await SettleAsync(), StringComparison.Ordinal);
+        Assert.Equal("effect-settled", Assert.Single(await audit.LatestAsync(10, Ct)).Action);
     }
 
     [Fact]
