@@ -329,7 +329,9 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
             arms.Add("correlation_id IS NOT NULL AND " + Begins("correlation_id", text));
         }
 
-        arms.Add("name IS NOT NULL AND " + Begins("lower(name)" + BytewiseCollation, term.ToLowerInvariant()));
+        // SQLite's lower() leaves letters as they are that are not of ASCII: these are looked for as they may have been written.
+        foreach (var text in new[] { term.ToLowerInvariant(), AsciiLower(term), AsciiLower(term.ToUpperInvariant()) }.Distinct(StringComparer.Ordinal))
+            arms.Add("name IS NOT NULL AND " + Begins("lower(name)" + BytewiseCollation, text));
         var ids = await QueryAsync(string.Join(" UNION ", arms.Select(static a => $"SELECT id FROM (SELECT id FROM workflow_instances WHERE {a} LIMIT {MostFound + 1}) found")), [.. args], static r => r.GetString(0), hot: false, ct).ConfigureAwait(false);
         return ids.Count + definitions.Count is 0 || ids.Count > MostFound ? null : new(ids, definitions);
 
@@ -340,6 +342,11 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
             return string.Create(CultureInfo.InvariantCulture, $"{what} >= ${args.Count - 1} AND {what} < ${args.Count}");
         }
     }
+
+    private static string AsciiLower(string text) => string.Create(text.Length, text, static (lower, from) =>
+    {
+        for (var i = 0; i < from.Length; i++) lower[i] = char.IsAscii(from[i]) ? char.ToLowerInvariant(from[i]) : from[i];
+    });
 
     private static string Escaped(string text) => text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("%", "\\%", StringComparison.Ordinal).Replace("_", "\\_", StringComparison.Ordinal);
 

@@ -23,6 +23,7 @@ internal sealed class SqliteSession : IDisposable
             Execute("PRAGMA temp_store = MEMORY");
             Execute("PRAGMA cache_size = -16000");
             if (readOnly) Execute("PRAGMA query_only = ON");
+            SqliteLike.AddTo(Connection);
         }
         catch
         {

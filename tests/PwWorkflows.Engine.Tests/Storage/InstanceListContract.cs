@@ -222,6 +222,17 @@ public abstract class InstanceListContract(ITestDatabase database) : StoreTestBa
         Assert.Equal(11_051, (await Store.ListInstancesAsync(new InstanceFilter(), 0, 10, Ct)).Total);
     }
 
+    [Theory]
+    [InlineData("ärger"), InlineData("ÄRGER"), InlineData("Ärger m"), InlineData("größe"), InlineData("MIT GRÖ"), InlineData("т ж")]
+    public async Task A_search_takes_no_notice_of_the_case_of_any_letter(string term)
+    {
+        var row = Instance() with { Name = "Ärger mit Größe т Ж" };
+        await StartAsync(row);
+        await StartAsync(Instance() with { Name = "another" });
+        var (items, _) = await Store.ListInstancesAsync(new InstanceFilter(SearchTerm: term), 0, 10, Ct);
+        Assert.Equal(row.Id, Assert.Single(items).Id);
+    }
+
     [Fact]
     public async Task Journal_segments_come_in_order_from_a_sequence_on()
     {
