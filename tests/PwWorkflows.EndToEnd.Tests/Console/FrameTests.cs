@@ -28,6 +28,21 @@ public sealed class FrameTests(ConsoleScene console)
         }
     }
 
+    [Theory]
+    [InlineData("/schedules")]
+    [InlineData("/approvals")]
+    [InlineData("/definitions")]
+    public async Task A_page_is_printed_black_on_white_in_full_and_without_what_can_only_be_clicked(string path)
+    {
+        await using var tab = await console.OpenAsync("admin", path, dark: true);
+        await tab.Page.SetViewportSizeAsync(717, 1000); // A4 without its margins: narrower than what counts as a phone
+        await tab.Page.EmulateMediaAsync(new() { Media = Media.Print });
+        foreach (var part in (string[])[".bar", ".rail", ".dock", ".filters", "button"]) Assert.Equal(0, await tab.Page.Locator(part).Locator("visible=true").CountAsync());
+        Assert.Equal("rgb(0, 0, 0) rgb(255, 255, 255)", await tab.Page.EvaluateAsync<string>("() => { const s = getComputedStyle(document.documentElement); return s.color + ' ' + s.backgroundColor; }"));
+        foreach (var table in await tab.Page.Locator("table[data-rows]").AllAsync()) Assert.True(await table.Locator("thead").IsVisibleAsync());
+        await tab.PictureAsync("print-" + path[1..]);
+    }
+
     [Fact]
     public async Task Whoever_is_not_signed_in_is_led_to_the_sign_in_and_back()
     {
