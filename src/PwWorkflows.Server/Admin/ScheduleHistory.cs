@@ -9,13 +9,18 @@ namespace PwWorkflows.Server.Admin;
 /// <param name="Text">What happened.</param>
 public sealed record ScheduleLogLine(DateTimeOffset At, string Text);
 
+/// <summary>What an instance did.</summary>
+/// <param name="Lines">Oldest first.</param>
+/// <param name="Whole">Its journal has no more than was read for them.</param>
+internal sealed record InstanceSteps(IReadOnlyList<ScheduleLogLine> Lines, bool Whole);
+
 /// <summary>A coming run.</summary>
 /// <param name="At">The due time (UTC).</param>
 /// <param name="Local">The same by the wall clock of the schedule's zone, with its offset.</param>
 /// <param name="Note">That clocks change on this day; <c>null</c> on others.</param>
 public sealed record ComingRun(DateTimeOffset At, string Local, string? Note);
 
-/// <summary>Tells of the runs of schedules: what they did, and when the next ones come.</summary>
+/// <summary>Tells of runs: what they did, and of schedules when the next ones come.</summary>
 internal sealed class ScheduleHistory(IWorkflowAdmin workflows)
 {
     /// <summary>Most lines of one run.</summary>
@@ -28,18 +33,24 @@ internal sealed class ScheduleHistory(IWorkflowAdmin workflows)
     {
         var lines = new List<ScheduleLogLine>();
         if (run.StartedAt is { } started) lines.Add(new ScheduleLogLine(started, Started(run)));
-        if (run.InstanceId is { } instance && await workflows.GetJournalAsync(instance, 0, MostLines, ct).ConfigureAwait(false) is { } entries)
-        {
-            foreach (var e in entries)
-            {
-                var containers = e.ActivityType is null || Containers.Contains(e.ActivityType);
-                if (e.Message is { Length: > 0 } message) lines.Add(new ScheduleLogLine(e.At, $"{e.ActivityId}: {(e.Event is "Report" or "DryRun" ? "" : e.Event + ": ")}{message.ReplaceLineEndings(" ")}"));
-                else if (!containers && e.Event != "Started") lines.Add(new ScheduleLogLine(e.At, $"{e.ActivityId}: {e.Event}"));
-            }
-        }
-
+        if (run.InstanceId is { } instance && await StepsAsync(instance, ct).ConfigureAwait(false) is { } steps) lines.AddRange(steps.Lines);
         if (Ended(run) is { } ended) lines.Add(ended);
         return lines;
+    }
+
+    /// <summary>What an instance did, step by step: the first <see cref="MostLines"/> entries of its journal; <c>null</c> when there is no such instance.</summary>
+    public async Task<InstanceSteps?> StepsAsync(string instance, CancellationToken ct)
+    {
+        if (await workflows.GetJournalAsync(instance, 0, MostLines, ct).ConfigureAwait(false) is not { } entries) return null;
+        var lines = new List<ScheduleLogLine>();
+        foreach (var e in entries)
+        {
+            var containers = e.ActivityType is null || Containers.Contains(e.ActivityType);
+            if (e.Message is { Length: > 0 } message) lines.Add(new ScheduleLogLine(e.At, $"{e.ActivityId}: {(e.Event is "Report" or "DryRun" ? "" : e.Event + ": ")}{message.ReplaceLineEndings(" ")}"));
+            else if (!containers && e.Event != "Started") lines.Add(new ScheduleLogLine(e.At, $"{e.ActivityId}: {e.Event}"));
+        }
+
+        return new InstanceSteps(lines, entries.Count < MostLines);
     }
 
     /// <summary>The last line of a run; <c>null</c> while it waits or goes on.</summary>

@@ -6,6 +6,7 @@ using Microsoft.Extensions.Options;
 using Microsoft.Net.Http.Headers;
 using PwWorkflows.Server.Hosting;
 using PwWorkflows.Server.Http;
+using PwWorkflows.Server.Pages;
 
 namespace PwWorkflows.Server.Endpoints;
 
@@ -40,6 +41,7 @@ internal static class StudioPages
         {
             routes.MapGet(start + "/workflows/definitions/{id}/edit", static (string id) => Results.Redirect("/studio/host/editor?id=" + Uri.EscapeDataString(id)));
             routes.MapGet(start + "/workflows/instances/{id}/view", static (string id) => Results.Redirect("/studio/host/instance?id=" + Uri.EscapeDataString(id)));
+            routes.MapGet(start + "/diagnostics/structured-logs", static (string? workflowInstanceId) => Results.Redirect(workflowInstanceId is { Length: > 0 } id ? InstanceLogPage.Url(id) : "/instances"));
         }
 
         routes.MapGet("/studio/{**path}", (string? path, HttpContext http) => Package(http, files, path ?? ""));

@@ -61,7 +61,7 @@ public sealed class ScheduleConsoleTests() : ScheduleTest(_ => Task.FromResult<s
             await tab.SeesAsync("pw-usf-factor-monitor is paused.");
             Clock.Advance(TimeSpan.FromDays(2));
             // Two days later nobody is signed in any more: the open page finds out by itself.
-            await tab.Page.WaitForURLAsync("**/sign-in?next=*");
+            await tab.Page.WaitForURLAsync("**/sign-in?next=*", new() { WaitUntil = WaitUntilState.Commit });
             await tab.SignInAsync("operator");
             await tab.SeesAsync("2 due times have passed");
             await tab.PictureAsync("schedule");
