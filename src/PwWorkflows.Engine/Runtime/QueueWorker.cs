@@ -115,7 +115,7 @@ internal sealed class QueueWorker : BackgroundService
 
     private async Task PollAsync(CancellationToken ct)
     {
-        // Nothing was due at the last look, and nobody has signalled since: then the time of what comes next is all that is asked for.
+        // The queue was empty at the last look, and nobody has signalled since: then whether it still is, is all that is asked for.
         var quiet = false;
         while (!ct.IsCancellationRequested)
         {
@@ -145,19 +145,20 @@ internal sealed class QueueWorker : BackgroundService
                     continue;
                 }
                 var wait = _options.PollInterval;
-                if (await _store.NextDueAsync(ct) is { } next)
+                var next = await _store.NextDueAsync(ct);
+                if (quiet && next is not null)
                 {
-                    var until = next - (_store.ClockOverride?.Invoke() ?? _time.GetUtcNow());
-                    if (quiet && until <= TimeSpan.Zero)
-                    {
-                        quiet = false;
-                        continue;
-                    }
+                    quiet = false;
+                    continue;
+                }
+                if (next is { } due)
+                {
+                    var until = due - (_store.ClockOverride?.Invoke() ?? _time.GetUtcNow());
                     // Due items that could not be taken wait for a lease to end; looking again at once would spin.
                     if (until < wait) wait = until > TimeSpan.FromMilliseconds(20) ? until : TimeSpan.FromMilliseconds(20);
                 }
-                var whole = wait == _options.PollInterval;
-                quiet = !await _store.WaitForSignalAsync(wait, ct) && whole;
+                // Only the database's clock tells what is due, so a queue that holds anything is asked for it each time.
+                quiet = !await _store.WaitForSignalAsync(wait, ct) && next is null;
                 // A busy node is signalled by each of its own commits, and what follows from these it mostly holds already.
                 var since = Stopwatch.GetElapsedTime(looked);
                 if (taken == 0 && since < BetweenLooks) await WaitAsync(BetweenLooks - since, ct);
