@@ -86,7 +86,8 @@ public sealed class JobEvidence(IObjectStore store, IPwDatabase database, TimePr
 
     /// <summary>The bytes kept under a key; <c>null</c> when there are none.</summary>
     public async Task<ReadOnlyMemory<byte>?> ReadAsync(string key, CancellationToken ct) =>
-        await store.GetAsync(options.Value.Bucket, key, ct).ConfigureAwait(false) is { } found ? found.Content : null;
+        // A bare null would become empty bytes.
+        await store.GetAsync(options.Value.Bucket, key, ct).ConfigureAwait(false) is { } found ? found.Content : (ReadOnlyMemory<byte>?)null;
 }
 
 /// <summary>Registers what the scheduled jobs share.</summary>

@@ -61,7 +61,7 @@ public sealed class FindUnmirroredCommissions : FindStep
 
 /// <summary>Mirrors a ledger row to ERPNext.</summary>
 [Activity("Pw", "Payments", "Writes a row of the commission ledger to ERPNext.", DisplayName = "Mirror Commission", Kind = ActivityKind.Task)]
-[FlowNode("Mirrored", "Current")]
+[FlowNode("Mirrored", "Current", "Refused")]
 public sealed class MirrorCommission : JobStep
 {
     /// <summary>Creates the activity.</summary>

@@ -184,31 +184,43 @@ public sealed class Commissions(
             ["statement"] = entry.Statement ?? "",
             ["reason"] = entry.Reason ?? "",
         };
-        // With the number of the writing: a row that is again as it was once is written again.
-        var name = await effects.RunAsync(
-            string.Create(CultureInfo.InvariantCulture, $"erp:commission:{id}:{entry.Mirrors}:{entry.Signature}"),
-            "erpnext.commission",
-            async token =>
-            {
-                if (await erp.GetDocumentAsync(DocType, reference, token).ConfigureAwait(false) is null)
+        Name name;
+        try
+        {
+            // With the number of the writing: a row that is again as it was once is written again.
+            name = await effects.RunAsync(
+                string.Create(CultureInfo.InvariantCulture, $"erp:commission:{id}:{entry.Mirrors}:{entry.Signature}"),
+                "erpnext.commission",
+                async token =>
                 {
-                    await erp.CreateAsync(DocType, fields, token).ConfigureAwait(false);
-                    return new Name(reference);
-                }
+                    if (await erp.GetDocumentAsync(DocType, reference, token).ConfigureAwait(false) is null)
+                    {
+                        await erp.CreateAsync(DocType, fields, token).ConfigureAwait(false);
+                        return new Name(reference);
+                    }
 
-                var change = (JsonObject)fields.DeepClone();
-                change.Remove("reference");
-                await erp.UpdateAsync(DocType, reference, change, token).ConfigureAwait(false);
-                return new Name(reference);
-            },
-            async token => await erp.GetDocumentAsync(DocType, reference, token).ConfigureAwait(false) is { } there
-                && ErpNextClient.Text(there, "status") == entry.Status && ErpNextClient.Text(there, "statement") == (entry.Statement ?? "") && there["amount"]?.GetValue<decimal>() == entry.Cents / 100m
-                ? new Reconciliation<Name>.Happened(new Name(reference))
-                : new Reconciliation<Name>.DidNotHappen(),
-            ct).ConfigureAwait(false);
+                    var change = (JsonObject)fields.DeepClone();
+                    change.Remove("reference");
+                    await erp.UpdateAsync(DocType, reference, change, token).ConfigureAwait(false);
+                    return new Name(reference);
+                },
+                async token => await erp.GetDocumentAsync(DocType, reference, token).ConfigureAwait(false) is { } there
+                    && ErpNextClient.Text(there, "status") == entry.Status && ErpNextClient.Text(there, "statement") == (entry.Statement ?? "") && there["amount"]?.GetValue<decimal>() == entry.Cents / 100m
+                    ? new Reconciliation<Name>.Happened(new Name(reference))
+                    : new Reconciliation<Name>.DidNotHappen(),
+                ct).ConfigureAwait(false);
+        }
+        catch (NonRetryableException e)
+        {
+            // One row that ERPNext will not have must not hold up those after it.
+            await todos.RaiseAsync(new ToDoRequest(Job, reference, "commission-mirror-refused", $"Row {id} of the commission ledger ({entry.Order}, {Money(entry.Cents)}, {entry.Status}) can't be written to ERPNext: {e.Message} It is tried again with each run."), ct).ConfigureAwait(false);
+            return new("Refused", $"Row {id} can't be written to ERPNext: {e.Message}");
+        }
+
         await database.ExecuteAsync(
             "UPDATE commissions SET erpnext_name = @name, mirrored_as = @signature, mirrors = mirrors + 1 WHERE id = @id AND mirrors = @mirrors",
             Parameters.Of(("name", name.Value), ("signature", entry.Signature), ("id", number), ("mirrors", entry.Mirrors)), ct).ConfigureAwait(false);
+        await todos.CloseAsync(reference, "commission-mirror-refused", ct).ConfigureAwait(false);
         return new("Mirrored", $"Row {id} ({entry.Order}, {Money(entry.Cents)}, {entry.Status}) is {name.Value} in ERPNext.");
     }
 
@@ -272,7 +284,12 @@ public sealed class Commissions(
             Parameters.Of(("id", statement)), static r => (Name: r.GetString(0), Email: r.GetString(1), Month: r.GetString(2), Total: r.GetInt64(3), Key: r.GetString(4)), ct).ConfigureAwait(false);
         if (rows is not [var s]) return new("NotDue", $"The statement {statement} needs no mail.");
         if (dryRun) return new("Sent", $"Would mail the statement {statement} ({Money(s.Total)}) to {s.Email}.");
-        var document = await evidence.ReadAsync(s.Key, ct).ConfigureAwait(false) ?? throw new NonRetryableException($"The statement {statement} is not in the store: {s.Key}.");
+        if (await evidence.ReadAsync(s.Key, ct).ConfigureAwait(false) is not { } document)
+        {
+            await todos.RaiseAsync(new ToDoRequest(Job, statement, "statement-missing", $"The commission statement {statement} can't be mailed to {s.Email}: it is not in the store any more ({s.Key}). Find out what happened to it; put back, the next run mails it."), ct).ConfigureAwait(false);
+            return new("Refused", $"The statement {statement} is not in the store: {s.Key}.");
+        }
+
         var month = DateOnly.ParseExact(s.Month + "-01", "yyyy-MM-dd", CultureInfo.InvariantCulture).ToString("MMMM yyyy", CultureInfo.InvariantCulture);
         var values = new Dictionary<string, object?> { ["partner_name"] = s.Name, ["month"] = month, ["total"] = Money(s.Total), ["statement"] = statement };
         var (outcome, report) = ("Sent", $"Mailed the statement {statement} ({Money(s.Total)}) to {s.Email}.");
@@ -290,6 +307,7 @@ public sealed class Commissions(
             (outcome, report) = ("Refused", $"The statement {statement} can't be mailed: {e.Message}");
         }
 
+        await todos.CloseAsync(statement, "statement-missing", ct).ConfigureAwait(false);
         await database.ExecuteAsync("UPDATE commission_statements SET mailed_at = @now WHERE id = @id AND mailed_at IS NULL", Parameters.Of(("now", time.GetUtcNow()), ("id", statement)), ct).ConfigureAwait(false);
         return new(outcome, report);
     }

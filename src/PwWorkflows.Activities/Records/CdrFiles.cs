@@ -155,11 +155,18 @@ public sealed class CdrFiles(
                 Parameters.Of(("now", time.GetUtcNow()), ("key", deletion.CertificateKey), ("hash", deletion.CertificateSha256), ("id", number)), ct).ConfigureAwait(false) == 1)
                 await audit.WriteAsync("system", "cdr-deleted", $"CDR file {id}",
                     new JsonObject { ["records"] = file.Records, ["first_call"] = Iso(file.FirstCall), ["last_call"] = Iso(file.LastCall), ["sha256"] = file.Sha256, ["rule"] = decision.Rule, ["certificate"] = deletion.CertificateKey, ["certificate_sha256"] = deletion.CertificateSha256 }, ct).ConfigureAwait(false);
+            await todos.CloseAsync("CDR file " + id, "cdr-deletion-uncertain", ct).ConfigureAwait(false);
             return new("Deleted", $"Deleted file {id} ({range}): {decision.Rule}. Certificate: {deletion.CertificateKey}");
         }
         catch (HeldException e)
         {
             return new("Kept", $"File {id} is kept: {e.Message}.");
+        }
+        catch (NonRetryableException e)
+        {
+            // One file that nobody can tell about must not hold up those after it.
+            await todos.RaiseAsync(new ToDoRequest(Job, "CDR file " + id, "cdr-deletion-uncertain", $"The file {file.Bucket}/{file.Key} is due for deletion, but could not be deleted: {e.Message}"), ct).ConfigureAwait(false);
+            return new("Refused", $"File {id} was not deleted: {e.Message}");
         }
     }
 

@@ -35,7 +35,7 @@ public sealed class ReadRelayMail : JobStep
 
 /// <summary>Notes what a mail of the bank says.</summary>
 [Activity("Pw", "Relay", "Notes what a mail of the bank says: a deposit, matched to its order where that is certain, or a card charge. Other shapes and doubtful senders are left to a person.", DisplayName = "Note Relay Mail", Kind = ActivityKind.Task)]
-[FlowNode("Deposit", "Charge", "Unknown", "Doubtful", "Noted")]
+[FlowNode("Deposit", "Charge", "Unknown", "Doubtful", "Noted", "Refused")]
 public sealed class NoteRelayMail : JobStep
 {
     /// <summary>Creates the activity.</summary>

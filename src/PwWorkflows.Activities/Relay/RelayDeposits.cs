@@ -16,6 +16,8 @@ public sealed class RelayDeposits(IPwDatabase database, JobEvidence evidence, IA
     /// <summary>How long after its payment an order's deposit may come.</summary>
     private static readonly TimeSpan Window = TimeSpan.FromDays(10);
 
+    private const string Missing = "relay-mail-missing";
+
     /// <summary>Notes what a mail says.</summary>
     /// <param name="id">Number of the mail.</param>
     /// <param name="dryRun">Only tell what it says.</param>
@@ -27,7 +29,15 @@ public sealed class RelayDeposits(IPwDatabase database, JobEvidence evidence, IA
             "SELECT evidence_key, from_address, subject, received_at FROM relay_mails WHERE id = @id AND kind = 'new'", Parameters.Of(("id", number)),
             static r => (Key: r.GetString(0), From: r.GetString(1), Subject: r.GetString(2), At: r.Time(3)), ct).ConfigureAwait(false);
         if (rows is not [var mail]) return new("Noted", $"Mail {id} is noted.");
-        var raw = await evidence.ReadAsync(mail.Key, ct).ConfigureAwait(false) ?? throw new NonRetryableException($"The mail {id} is not in the store: {mail.Key}.");
+        if (await evidence.ReadAsync(mail.Key, ct).ConfigureAwait(false) is not { } raw)
+        {
+            // It waits for its bytes; the mails after it do not wait for it.
+            var gone = $"The mail '{mail.Subject}' from {mail.From} is not in the store any more ({mail.Key}), so that nothing can be noted from it.";
+            if (!dryRun) await todos.RaiseAsync(new ToDoRequest(RelayMailbox.Job, "relay mail " + id, Missing, $"{gone} Find out what happened to it; put back, the next run notes it."), ct).ConfigureAwait(false);
+            return new("Refused", gone);
+        }
+
+        if (!dryRun) await todos.CloseAsync("relay mail " + id, Missing, ct).ConfigureAwait(false);
         using var message = await RelayMailbox.ParseAsync(raw, ct).ConfigureAwait(false);
         var patterns = RelayPatterns.Load(options.Value.Patterns);
         switch (message is null ? new RelayMail.Unknown("it is no mail that can be read") : RelayMail.Read(message, mail.At, patterns, options.Value))

@@ -195,6 +195,38 @@ public abstract class CommissionTests(PostgresFixture? postgres) : JobTests(post
     }
 
     [Fact]
+    public async Task Row_that_ERPNext_refuses_is_for_a_person_and_holds_up_no_other()
+    {
+        await PaidAsync();
+        await PaidAsync("CO-00000002");
+        await Commissions.OpenAsync(false, Ct);
+        Sandbox.System<ErpNextSystem>().Faults.Add(new Fault { Kind = FaultKinds.Status, Method = "POST", Match = "Commission", Status = 417, Count = 1 });
+        var rows = await Commissions.FindUnmirroredAsync(Ct);
+        Assert.Equal(["Refused", "Mirrored"], [(await Commissions.MirrorAsync(rows[0], false, Ct)).Outcome, (await Commissions.MirrorAsync(rows[1], false, Ct)).Outcome]);
+        Assert.Equal(["PW-COM-" + rows[0] + " commission-mirror-refused"], await ToDosAsync());
+        Assert.Equal("Mirrored", (await Commissions.MirrorAsync(Assert.Single(await Commissions.FindUnmirroredAsync(Ct)), false, Ct)).Outcome);
+        Assert.Empty(await ToDosAsync());
+    }
+
+    [Fact]
+    public async Task Statement_that_is_not_in_the_store_is_for_a_person_and_mailed_when_it_is_back()
+    {
+        await PaidAsync();
+        await RunAsync();
+        ItIs("2026-12-26 12:00");
+        await RunAsync();
+        ItIs("2027-01-01 12:00");
+        var statement = Assert.Single(await Commissions.FindStatementsAsync(Ct));
+        await Commissions.MakeStatementAsync(statement, false, Ct);
+        await SqlAsync("UPDATE commission_statements SET document_key = 'gone/' || document_key");
+        Assert.Equal("Refused", (await Commissions.MailStatementAsync(statement, false, Ct)).Outcome);
+        Assert.Equal([statement + " statement-missing"], await ToDosAsync());
+        await SqlAsync("UPDATE commission_statements SET document_key = substr(document_key, 6)");
+        Assert.Equal("Sent", (await Commissions.MailStatementAsync(Assert.Single(await Commissions.FindStatementMailsAsync(Ct)), false, Ct)).Outcome);
+        Assert.Empty(await ToDosAsync());
+    }
+
+    [Fact]
     public async Task Order_without_partner_or_of_one_who_left_earns_nothing()
     {
         await PaidAsync();

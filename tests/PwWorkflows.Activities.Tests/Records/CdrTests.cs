@@ -138,13 +138,20 @@ public abstract class CdrTests(PostgresFixture? postgres) : JobTests(postgres)
     }
 
     [Fact]
-    public async Task File_gone_without_a_certificate_is_uncertain()
+    public async Task File_gone_without_a_certificate_is_for_a_person_and_holds_up_no_other()
     {
         await UploadAsync(1, "2020-12-31");
+        await UploadAsync(2, "2020-12-31");
         await SqlAsync("UPDATE cdr_files SET deleting_at = '2026-11-25 15:00:00+00:00'");
         await SqlAsync("INSERT INTO effects (key, kind, status, owner, lease_until, started_at) VALUES ('cdr:delete:1', 'cdr.delete', 'started', 'x', 0, '2026-11-25 15:00:00+00:00')");
         await Store.DeleteAsync("cdr", "1/1.csv", Ct);
-        await Assert.ThrowsAsync<EffectUncertainException>(() => Files.DeleteAsync("1", "i", false, Ct));
+        Assert.Equal(["1", "2"], await Files.FindExpiredAsync(Ct));
+        Assert.Equal(["Refused", "Deleted"], [await OutcomeAsync(1), await OutcomeAsync(2)]);
+        Assert.Equal(["CDR file 1 cdr-deletion-uncertain"], await ToDosAsync());
+        // Settled by a person, it is done.
+        Assert.Null(await Get<EffectRecords>().SettleAsync("cdr:delete:1", """{"certificateKey":"none","certificateSha256":"none"}""", Ct));
+        Assert.Equal("Deleted", await OutcomeAsync(1));
+        Assert.Empty(await ToDosAsync());
     }
 }
 

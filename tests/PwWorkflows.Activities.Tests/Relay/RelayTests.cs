@@ -99,6 +99,22 @@ public abstract class RelayTests(PostgresFixture? postgres) : JobTests(postgres)
     }
 
     [Fact]
+    public async Task Mail_that_is_not_in_the_store_is_for_a_person_and_holds_up_no_other()
+    {
+        await OrderAsync("CO-00000001");
+        DeliverDeposit("1.00");
+        DeliverDeposit("2.00");
+        await ReadAsync();
+        await SqlAsync("UPDATE relay_mails SET evidence_key = 'gone/' || evidence_key WHERE id = 1");
+        Assert.Equal(["Refused", "Deposit"], await RunAsync());
+        Assert.Equal(["Refused"], await RunAsync());
+        Assert.Equal("relay mail 1 relay-mail-missing", Assert.Single(await ToDosAsync()));
+        await SqlAsync("UPDATE relay_mails SET evidence_key = substr(evidence_key, 6) WHERE id = 1");
+        Assert.Equal(["Deposit"], await RunAsync());
+        Assert.Empty(await ToDosAsync());
+    }
+
+    [Fact]
     public async Task Mail_that_was_written_down_but_not_noted_is_noted_by_the_next_run_once()
     {
         DeliverDeposit();

@@ -100,6 +100,19 @@ public sealed class SessionRefreshTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Carrier_whom_the_portal_kept_waiting_is_come_back_to()
+    {
+        _portal.Usac.Faults.Add(new() { Kind = "maintenance", Count = 1 });
+        Assert.Equal("Unreached", (await _refresh.RefreshAsync("1", "i1", false, Ct)).Outcome);
+        Assert.Contains("pw schedules run pw-usac-session-refresh", _todos.Open["usac-portal-unreachable"], StringComparison.Ordinal);
+        Assert.Empty(await _refresh.FindUnreachedAsync(Ct)); // These ToDos are not in the table.
+        await _database.RunAsync("INSERT INTO admin_todos (order_number, service_slug, marker, instructions, status, created_at) VALUES ('carrier 1', 'x', 'usac-portal-unreachable', 'x', 'open', '2026-11-25 15:00:00+00:00'), ('carrier 2', 'x', 'usac-portal-unreachable', 'x', 'open', '2026-11-25 15:00:00+00:00')", Ct);
+        Assert.Equal(["1"], await _refresh.FindUnreachedAsync(Ct));
+        Assert.Equal("Refreshed", (await _refresh.RefreshAsync("1", "i1", false, Ct)).Outcome);
+        Assert.Empty(_todos.Open);
+    }
+
+    [Fact]
     public async Task Missing_seed_is_told_of_carriers_in_use_only()
     {
         _secrets.Remove("usac-totp-1");
