@@ -9,7 +9,7 @@ using PwWorkflows.Activities.Jobs;
 namespace PwWorkflows.Activities.Orders;
 
 /// <summary>Keeps the yearly terms in step with the orders.</summary>
-[Activity("Pw", "Orders", "Opens the yearly terms of orders that were paid, renews those whose renewal was paid, and cancels those whose money went back.", DisplayName = "Keep Service Terms", Kind = ActivityKind.Task)]
+[Activity("Pw", "Orders", "Opens the yearly terms of orders that were paid, renews those whose renewal was paid, cancels those whose money went back, and reopens those whose money came again.", DisplayName = "Keep Service Terms", Kind = ActivityKind.Task)]
 [FlowNode("Done")]
 public sealed class KeepServiceTerms : JobStep
 {
@@ -41,7 +41,7 @@ public sealed class ExpireRenewals : JobStep
 }
 
 /// <summary>Finds what needs its renewal order.</summary>
-[Activity("Pw", "Orders", "Finds yearly services that end within 30 days and need the order for the next year.", DisplayName = "Find Renewal Orders")]
+[Activity("Pw", "Orders", "Finds yearly services that end within 31 days and need the order for the next year.", DisplayName = "Find Renewal Orders")]
 [FlowNode(Found, None)]
 public sealed class FindRenewalOrders : FindStep
 {

@@ -60,8 +60,11 @@ public sealed class Renewals(
     /// <summary>The job.</summary>
     public const string Job = "pw-renewal-worker";
 
-    /// <summary>Days before the due date from which on the order for the next year is open.</summary>
-    internal const int OrderDays = 30;
+    /// <summary>
+    /// Days before the due date from which on the order for the next year is open: one more than the first notice. The job runs at 04:00 UTC, which is the evening before in Chicago, and its mails wait for
+    /// the morning, so that they are sent a day nearer to the due date than the one its orders were looked for on. The notice is to name its order.
+    /// </summary>
+    internal const int OrderDays = 31;
 
     private const string Service = "service", Certification = "certification";
 
@@ -73,10 +76,10 @@ public sealed class Renewals(
 
     private DateOnly Today => mailOptions.Value.Hours.DateOf(time.GetUtcNow());
 
-    /// <summary>Opens the terms of yearly orders that were paid, renews terms whose renewal order was paid, and cancels those whose money went back.</summary>
+    /// <summary>Opens the terms of yearly orders that were paid, renews terms whose renewal order was paid, cancels those whose money went back, and reopens those whose money came again, such as after a dispute that was won.</summary>
     public async Task<StepResult> KeepTermsAsync(bool dryRun, CancellationToken ct)
     {
-        int opened = 0, renewed = 0, cancelled = 0;
+        int opened = 0, renewed = 0, cancelled = 0, reopened = 0;
         var slugs = options.Value.Services.Select(static (slug, i) => KeyValuePair.Create("slug" + i.ToString(CultureInfo.InvariantCulture), (object?)slug)).ToList();
         var orders = slugs.Count == 0 ? [] : await database.QueryAsync(
             $"""
@@ -100,6 +103,12 @@ public sealed class Renewals(
                 Parameters.Of(("order", o.Order), ("entity", o.Entity), ("slug", o.Slug), ("due", Iso(from.AddYears(1))), ("now", time.GetUtcNow())), ct).ConfigureAwait(false);
         }
 
+        foreach (var term in await TermsAsync("t.status = 'cancelled' AND o.payment_status IN ('paid', 'partially_refunded') AND o.fulfillment_status <> 'stopped'", Parameters.None, ct).ConfigureAwait(false))
+        {
+            reopened++;
+            if (!dryRun) await database.ExecuteAsync("UPDATE service_terms SET status = 'active' WHERE id = @id AND status = 'cancelled'", Parameters.Of(("id", term.Id)), ct).ConfigureAwait(false);
+        }
+
         const string Back = "o.payment_status IN ('refunded', 'disputed') OR (o.fulfillment_status = 'stopped' AND t.status = 'active')";
         foreach (var term in await TermsAsync($"t.status IN ('active', 'expired') AND ({Back} OR {RenewalIsPaid})", Parameters.None, ct).ConfigureAwait(false))
         {
@@ -112,7 +121,7 @@ public sealed class Renewals(
             await database.ExecuteAsync("UPDATE service_terms SET status = @to WHERE id = @id AND status = @from", Parameters.Of(("to", back ? "cancelled" : "renewed"), ("id", term.Id), ("from", term.Status)), ct).ConfigureAwait(false);
         }
 
-        return new("Done", string.Create(CultureInfo.InvariantCulture, $"{(dryRun ? "Would open" : "Opened")} {opened} yearly terms, {(dryRun ? "renew" : "renewed")} {renewed}, {(dryRun ? "cancel" : "cancelled")} {cancelled}."));
+        return new("Done", string.Create(CultureInfo.InvariantCulture, $"{(dryRun ? "Would open" : "Opened")} {opened} yearly terms, {(dryRun ? "renew" : "renewed")} {renewed}, {(dryRun ? "cancel" : "cancelled")} {cancelled}, {(dryRun ? "reopen" : "reopened")} {reopened}."));
     }
 
     /// <summary>Ends what was due before today and is not renewed.</summary>

@@ -122,6 +122,52 @@ public abstract class RenewalTests(PostgresFixture? postgres) : JobTests(postgre
         Assert.Contains("in 3 days", Mails[1].Text, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Notice_of_the_morning_names_the_order_that_the_job_opened_the_evening_before()
+    {
+        await OrderAsync(First);
+        await RunAsync();
+        Time.SetUtcNow(new DateTimeOffset(2027, 10, 26, 4, 0, 0, TimeSpan.Zero)); // The job's hour: 23:00 of the 25th in Chicago, 31 days before the end.
+        foreach (var term in await Renewals.FindOrdersToOpenAsync(Ct)) await Renewals.OpenOrderAsync(term, false, Ct);
+        Assert.Empty(await Renewals.FindNoticesAsync(Ct));
+        ItIs("2027-10-26 08:00");
+        Assert.Equal("Sent", (await Renewals.SendNoticeAsync(Assert.Single(await Renewals.FindNoticesAsync(Ct)), false, Ct)).Outcome);
+        Assert.Contains("order/pay?order=" + await ValueAsync("SELECT renewal_order FROM service_terms"), Assert.Single(Mails).Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Two_mail_workflows_that_waited_for_the_same_hour_tell_the_customer_once()
+    {
+        await OrderAsync(First);
+        await RunAsync();
+        ItIs("2027-11-11 08:00");
+        var (one, other) = (Assert.Single(await Renewals.FindNoticesAsync(Ct)), Assert.Single(await Renewals.FindNoticesAsync(Ct)));
+        var outcomes = await Task.WhenAll(Renewals.SendNoticeAsync(one, false, Ct), Renewals.SendNoticeAsync(other, false, Ct));
+        Assert.All(outcomes, o => Assert.Contains(o.Outcome, (string[])["Sent", "NotDue"]));
+        Assert.Equal("NotDue", (await Renewals.SendNoticeAsync(one, false, Ct)).Outcome);
+        Assert.Single(Mails);
+    }
+
+    [Fact]
+    public async Task Year_that_a_dispute_cancelled_is_back_when_the_order_is_paid_again()
+    {
+        await OrderAsync(First);
+        await RunAsync();
+        await SqlAsync("UPDATE compliance_orders SET payment_status = 'disputed'");
+        await RunAsync();
+        Assert.Equal("2027-11-25 cancelled", await TermsAsync());
+        await SqlAsync("UPDATE compliance_orders SET payment_status = 'paid'");
+        await RunAsync(dryRun: true);
+        Assert.Equal("2027-11-25 cancelled", await TermsAsync());
+        await RunAsync();
+        Assert.Equal("2027-11-25 active", await TermsAsync());
+        // Stopped, it stays as it is, though paid.
+        await SqlAsync("UPDATE compliance_orders SET fulfillment_status = 'stopped'");
+        await RunAsync();
+        await RunAsync();
+        Assert.Equal("2027-11-25 cancelled", await TermsAsync());
+    }
+
     [Theory]
     [InlineData("stripe_subscription_id = 'sub_1'")]
     [InlineData("service_slug = 'fcc-compliance-checkup'")]
