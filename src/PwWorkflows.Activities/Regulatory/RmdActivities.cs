@@ -83,7 +83,7 @@ public sealed class FindRmdAlerts : FindStep
 
 /// <summary>Tells of a removal.</summary>
 [Activity("Pw", "Regulatory", "Tells an administrator of a removal, and the customer with an offer to file again, once.", DisplayName = "Alert RMD Removal", Kind = ActivityKind.Task)]
-[FlowNode("Alerted", "NotDue")]
+[FlowNode("Alerted", "NotDue", "Held")]
 public sealed class AlertRmdRemoval : JobStep
 {
     /// <summary>Creates the activity.</summary>

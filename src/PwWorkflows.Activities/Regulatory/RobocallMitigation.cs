@@ -239,7 +239,11 @@ public sealed class RobocallMitigation(
             };
             try
             {
-                await mails.SendAsync(new MailToSend("mail:rmd-removed:" + id, email, "rmd-removed", values) { Bulk = true, CopyAdmin = true }, ct).ConfigureAwait(false);
+                await mails.SendAsync(new MailToSend("mail:rmd-removed:" + id, email, "rmd-removed", values) { Bulk = true, Hold = MailHold.QuietHours, CopyAdmin = true }, ct).ConfigureAwait(false);
+            }
+            catch (MailHeldException e)
+            {
+                return new("Held", $"{removal.Carrier} ({removal.Frn}) {what}; {email} is told later. {e.Message}");
             }
             catch (NonRetryableException e)
             {

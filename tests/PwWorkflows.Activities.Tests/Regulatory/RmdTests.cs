@@ -86,6 +86,21 @@ public abstract class RmdTests(PostgresFixture? postgres) : JobTests(postgres)
     }
 
     [Fact]
+    public async Task Alert_that_comes_to_the_quiet_hours_waits_and_is_sent_once()
+    {
+        await SqlAsync($"INSERT INTO rmd_removals (telecom_entity_id, frn, reason, source, found_at, confirmed_at) VALUES (1, '{Frn}', 'order', 'DA-1', '2026-11-25 15:00:00+00:00', '2026-11-25 15:00:00+00:00')");
+        ItIs("2026-11-25 21:00");
+        var alert = Assert.Single(await Rmd.FindAlertsAsync(Ct));
+        Assert.Equal("Held", (await Rmd.AlertAsync(alert, false, Ct)).Outcome);
+        Assert.Empty(Mails);
+        Assert.Equal(["RMD " + Frn + " rmd-order"], await ToDosAsync()); // An administrator is told at any hour.
+        ItIs("2026-11-26 08:00");
+        Assert.Equal("Alerted", (await Rmd.AlertAsync(Assert.Single(await Rmd.FindAlertsAsync(Ct)), false, Ct)).Outcome);
+        Assert.Single(Mails);
+        Assert.Empty(await Rmd.FindAlertsAsync(Ct));
+    }
+
+    [Fact]
     public async Task Carrier_that_one_run_alone_misses_is_for_a_person_and_the_customer_hears_nothing()
     {
         await RunAsync();
