@@ -266,33 +266,68 @@ public sealed class EffectLedger : IEffectLedger
     };
 }
 
-/// <summary>Tells one run of one process on one machine from every other.</summary>
-/// <param name="Machine">The machine's name.</param>
+/// <summary>Tells one run of one process of this machine from every other; any process of the machine finds the same of another.</summary>
+/// <param name="Machine">The machine in this life: its name, what it was given at its boot, and who counts its processes, as a container does by itself.</param>
 /// <param name="ProcessId">The process.</param>
-/// <param name="StartedAt">When it started, in ticks: a process id is used again.</param>
+/// <param name="StartedAt">When it started, in clock ticks since the boot: a process id is used again. 0 where the machine does not tell.</param>
 internal sealed record ProcessIdentity(string Machine, int ProcessId, long StartedAt)
 {
-    public static ProcessIdentity Current { get; } = Of(Process.GetCurrentProcess());
+    private const string BootIdFile = "/proc/sys/kernel/random/boot_id";
+
+    private static readonly string ThisMachine =
+        $"{Environment.MachineName} {(File.Exists(BootIdFile) ? File.ReadAllText(BootIdFile).Trim() : "")} {new FileInfo("/proc/self/ns/pid").LinkTarget}";
+
+    public static ProcessIdentity Current { get; } = Of(Environment.ProcessId);
+
+    public static ProcessIdentity Of(int processId) => new(ThisMachine, processId, StartOf(processId) ?? 0);
 
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Machine}|{ProcessId}|{StartedAt}");
 
-    /// <summary><c>false</c> only when the owner was a process of this machine that is gone.</summary>
+    /// <summary><c>false</c> only when the owner was a process of this machine that is gone. Of owners written otherwise, such as by earlier versions, nothing is known.</summary>
     public static bool MayBeAlive(string owner)
     {
-        if (owner.Split('|') is not [var machine, var id, var started, ..] || machine != Current.Machine
+        if (owner.Split('|') is not [var machine, var id, var started, ..] || machine != ThisMachine
             || !int.TryParse(id, CultureInfo.InvariantCulture, out var processId)) return true;
+        return StartOf(processId) switch
+        {
+            null => false,
+            0 => true,
+            var now => started is "0" || started == now.Value.ToString(CultureInfo.InvariantCulture),
+        };
+    }
+
+    /// <summary>The kernel's own figure. Process.StartTime is counted from a start of the machine that each process works out for itself, so two processes differ by some ticks.</summary>
+    /// <returns><c>null</c> when no such process runs; 0 when one does whose start can't be told.</returns>
+    private static long? StartOf(int processId)
+    {
+        string stat;
+        try
+        {
+            stat = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{processId}/stat"));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return Runs(processId) ? 0 : null;
+        }
+
+        // The name in parentheses may hold anything. What follows it begins with the third field, the state; the start is the 22nd.
+        var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
+        // One that has ended and whose parent has not asked yet is dead as well.
+        return fields[0] is "Z" or "X" ? null : long.Parse(fields[19], CultureInfo.InvariantCulture);
+    }
+
+    private static bool Runs(int processId)
+    {
         try
         {
             using var process = Process.GetProcessById(processId);
-            return started == Of(process).StartedAt.ToString(CultureInfo.InvariantCulture);
+            return !process.HasExited;
         }
-        catch (Exception e) when (e is ArgumentException or InvalidOperationException)
+        catch (ArgumentException)
         {
             return false;
         }
     }
-
-    private static ProcessIdentity Of(Process process) => new(Environment.MachineName, process.Id, process.StartTime.ToUniversalTime().Ticks);
 }
 
 internal static partial class EffectLog

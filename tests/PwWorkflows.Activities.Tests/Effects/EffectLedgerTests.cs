@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
@@ -24,7 +25,22 @@ public abstract class EffectLedgerTests(PostgresFixture? postgres) : IAsyncLifet
 
     private const string Key = "usac:499a:2026:829341:CO-1A2B3C4D";
 
-    private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 3, 30, 9, 0, 0, TimeSpan.Zero));
+    /// <summary>Counts the waits that were begun: a waiter makes one when it has looked and found that it must wait.</summary>
+    private sealed class CountingTime(DateTimeOffset start) : FakeTimeProvider(start)
+    {
+        private int _waits;
+
+        public int Waits => Volatile.Read(ref _waits);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            var timer = base.CreateTimer(callback, state, dueTime, period);
+            Interlocked.Increment(ref _waits);
+            return timer;
+        }
+    }
+
+    private readonly CountingTime _time = new(new DateTimeOffset(2026, 3, 30, 9, 0, 0, TimeSpan.Zero));
     private TestDatabase _database = null!;
     private EffectRecords _records = null!;
 
@@ -229,6 +245,51 @@ public abstract class EffectLedgerTests(PostgresFixture? postgres) : IAsyncLifet
         await StopMidwayAsync(Dead());
         Assert.True(await LeaseLivesAsync());
         Assert.Equal("A-1", (await RunAsync(Living(), Never, Answers(new Reconciliation<Receipt>.Happened(new Receipt("A-1"))))).Number);
+    }
+
+    [Fact]
+    public async Task Owner_of_another_process_is_waited_for_while_that_process_lives_and_not_after_it_has_ended()
+    {
+        // A name that says something else to whoever reads the process's fields from the wrong parenthesis.
+        using var folder = new TemporaryFolder();
+        var program = Path.Combine(folder.FullPath, "a) Z 7 (");
+        File.Copy("/bin/sleep", program);
+        using var process = Process.Start(program, "600");
+        try
+        {
+            await StopMidwayAsync(Owned($"{ProcessIdentity.Of(process.Id)}|x"));
+            await IsWaitedForAsync();
+        }
+        finally
+        {
+            process.Kill();
+        }
+
+        await process.WaitForExitAsync(Ct);
+        Assert.True(await LeaseLivesAsync());
+        Assert.Equal("A-1", (await RunAsync(Living(), Never, Answers(new Reconciliation<Receipt>.Happened(new Receipt("A-1"))))).Number);
+    }
+
+    [Fact]
+    public async Task Owner_as_an_earlier_version_wrote_it_is_waited_for_until_its_lease_ends()
+    {
+        // Two processes did not agree on when a third one had started.
+        using var self = Process.GetCurrentProcess();
+        await StopMidwayAsync(Owned(string.Create(CultureInfo.InvariantCulture, $"{Environment.MachineName}|{self.Id}|{self.StartTime.ToUniversalTime().Ticks + 20_000}|x")));
+        await IsWaitedForAsync();
+        await _database.RunAsync($"UPDATE effects SET lease_until = {_database.UnixNow()} - 1", Ct);
+        Assert.Equal("A-1", (await RunAsync(Living(), Never, Answers(new Reconciliation<Receipt>.Happened(new Receipt("A-1"))))).Number);
+    }
+
+    /// <summary>Somebody who comes for the key looks and waits, neither asks nor performs, and leaves nothing behind when called off.</summary>
+    private async Task IsWaitedForAsync()
+    {
+        using var caller = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        var before = _time.Waits;
+        var waiter = Living().RunAsync(Key, "test.filing", Never, NeverAsked, caller.Token);
+        await Eventually.TrueAsync(() => waiter.IsCompleted || _time.Waits > before, "the waiter has looked", Ct);
+        await caller.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiter);
     }
 
     [Fact]
