@@ -11,7 +11,8 @@ namespace PwWorkflows.Activities.Effects;
 /// <remarks>
 /// The runner of an effect holds it by a lease on the database's clock and renews it while it works. Another caller of the same key
 /// waits for the result while the lease lives; after that it takes the effect over and asks the outside. A runner of the same
-/// machine whose process is gone is not waited for.
+/// machine whose process is gone is not waited for. A runner that was silent for too long, such as on a frozen machine, learns that it
+/// has lost the effect from the next renewal, which calls its work off, or from <see cref="ConfirmAsync"/>.
 /// </remarks>
 public sealed class EffectLedger : IEffectLedger
 {
@@ -101,17 +102,23 @@ public sealed class EffectLedger : IEffectLedger
         }
     }
 
+    /// <inheritdoc />
+    public async Task ConfirmAsync(string key, CancellationToken ct)
+    {
+        if (!await HoldAsync(key, ct).ConfigureAwait(false)) throw EffectLeaseLostException.BeforeAnything(key);
+    }
+
     private async Task<T> RunOneAsync<T>(
         string key, string kind, Func<CancellationToken, Task<T>> perform, Func<CancellationToken, Task<Reconciliation<T>>> reconcile, CancellationToken ct)
     {
-        if (await TryStartAsync(key, kind, ct).ConfigureAwait(false)) return await PerformAsync(key, perform, ct).ConfigureAwait(false);
+        if (await TryStartAsync(key, kind, ct).ConfigureAwait(false)) return await PerformAsync(key, kind, perform, ct).ConfigureAwait(false);
         while (true)
         {
             var row = await ReadAsync(key, ct).ConfigureAwait(false);
             if (row is null)
             {
                 // The one who held it found that nothing was done, and let go.
-                if (await TryStartAsync(key, kind, ct).ConfigureAwait(false)) return await PerformAsync(key, perform, ct).ConfigureAwait(false);
+                if (await TryStartAsync(key, kind, ct).ConfigureAwait(false)) return await PerformAsync(key, kind, perform, ct).ConfigureAwait(false);
                 continue;
             }
 
@@ -123,11 +130,11 @@ public sealed class EffectLedger : IEffectLedger
                 continue;
             }
 
-            if (await TakeOverAsync(key, row, ct).ConfigureAwait(false)) return await ReconcileAsync(key, perform, reconcile, ct).ConfigureAwait(false);
+            if (await TakeOverAsync(key, row, ct).ConfigureAwait(false)) return await ReconcileAsync(key, kind, perform, reconcile, ct).ConfigureAwait(false);
         }
     }
 
-    private async Task<T> PerformAsync<T>(string key, Func<CancellationToken, Task<T>> perform, CancellationToken ct)
+    private async Task<T> PerformAsync<T>(string key, string kind, Func<CancellationToken, Task<T>> perform, CancellationToken ct)
     {
         T result;
         try
@@ -142,16 +149,16 @@ public sealed class EffectLedger : IEffectLedger
         catch (Exception e)
         {
             // Left started: whoever comes next asks the outside first, and need not wait for the lease.
-            await ReleaseAsync(key, e.GetType().Name).ConfigureAwait(false);
+            await ReleaseAsync(key, kind, e.GetType().Name).ConfigureAwait(false);
             throw;
         }
 
-        await FinishAsync(key, result).ConfigureAwait(false);
+        await FinishAsync(key, kind, result).ConfigureAwait(false);
         return result;
     }
 
     private async Task<T> ReconcileAsync<T>(
-        string key, Func<CancellationToken, Task<T>> perform, Func<CancellationToken, Task<Reconciliation<T>>> reconcile, CancellationToken ct)
+        string key, string kind, Func<CancellationToken, Task<T>> perform, Func<CancellationToken, Task<Reconciliation<T>>> reconcile, CancellationToken ct)
     {
         Reconciliation<T> answer;
         try
@@ -160,7 +167,7 @@ public sealed class EffectLedger : IEffectLedger
         }
         catch (Exception e)
         {
-            await ReleaseAsync(key, e.GetType().Name).ConfigureAwait(false);
+            await ReleaseAsync(key, kind, e.GetType().Name).ConfigureAwait(false);
             throw;
         }
 
@@ -168,11 +175,13 @@ public sealed class EffectLedger : IEffectLedger
         {
             case Reconciliation<T>.Happened happened:
                 EffectLog.Reconciled(_logger, key, "it had happened");
-                await FinishAsync(key, happened.Result).ConfigureAwait(false);
+                await FinishAsync(key, kind, happened.Result).ConfigureAwait(false);
                 return happened.Result;
             case Reconciliation<T>.DidNotHappen:
                 EffectLog.Reconciled(_logger, key, "it had not happened");
-                return await PerformAsync(key, perform, ct).ConfigureAwait(false);
+                // An answer that came too late says nothing about what another has done since.
+                await ConfirmAsync(key, ct).ConfigureAwait(false);
+                return await PerformAsync(key, kind, perform, ct).ConfigureAwait(false);
             case Reconciliation<T>.Unknown unknown:
                 EffectLog.Uncertain(_logger, key, unknown.Why);
                 await _database.ExecuteAsync(
@@ -185,26 +194,52 @@ public sealed class EffectLedger : IEffectLedger
         }
     }
 
+    /// <summary>Works while the lease is renewed; the work is called off when a renewal finds that another has taken the effect over.</summary>
     private async Task<T> WithLeaseAsync<T>(string key, Func<CancellationToken, Task<T>> work, CancellationToken ct)
     {
-        using var timer = _time.CreateTimer(_ => _ = RenewAsync(key), null, RenewEvery, RenewEvery);
-        return await work(ct).ConfigureAwait(false);
-    }
-
-    private async Task RenewAsync(string key)
-    {
+        using var lost = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        var timer = new PeriodicTimer(RenewEvery, _time);
+        var renewing = RenewAsync(key, timer, lost);
         try
         {
-            await _database.ExecuteAsync(
-                $"UPDATE effects SET lease_until = {_database.UnixNow()} + {LeaseSeconds} WHERE key = @key AND owner = @owner AND status <> 'done'",
-                Parameters.Of(("key", key), ("owner", _owner)),
-                CancellationToken.None).ConfigureAwait(false);
+            return await work(lost.Token).ConfigureAwait(false);
         }
-        catch (Exception e)
+        catch (OperationCanceledException e) when (lost.IsCancellationRequested && !ct.IsCancellationRequested)
         {
-            EffectLog.RenewFailed(_logger, e, key);
+            throw new EffectLeaseLostException(key, e);
+        }
+        finally
+        {
+            timer.Dispose();
+            await renewing.ConfigureAwait(false);
         }
     }
+
+    private async Task RenewAsync(string key, PeriodicTimer timer, CancellationTokenSource lost)
+    {
+        while (await timer.WaitForNextTickAsync(CancellationToken.None).ConfigureAwait(false))
+        {
+            try
+            {
+                if (await HoldAsync(key, CancellationToken.None).ConfigureAwait(false)) continue;
+                EffectLog.LeaseLost(_logger, key);
+                await lost.CancelAsync().ConfigureAwait(false);
+                return;
+            }
+            catch (Exception e)
+            {
+                EffectLog.RenewFailed(_logger, e, key);
+            }
+        }
+    }
+
+    /// <summary>Renews the lease, also one that has lapsed and that nobody has taken.</summary>
+    /// <returns><c>false</c> when the effect is no longer this owner's.</returns>
+    private async Task<bool> HoldAsync(string key, CancellationToken ct) =>
+        await _database.ExecuteAsync(
+            $"UPDATE effects SET lease_until = {_database.UnixNow()} + {LeaseSeconds} WHERE key = @key AND owner = @owner AND status = 'started'",
+            Parameters.Of(("key", key), ("owner", _owner)),
+            ct).ConfigureAwait(false) == 1;
 
     private async Task<bool> TryStartAsync(string key, string kind, CancellationToken ct) =>
         await _database.ExecuteAsync(
@@ -234,11 +269,26 @@ public sealed class EffectLedger : IEffectLedger
             Parameters.Of(("owner", _owner), ("key", key), ("status", row.Status), ("before", row.Owner)),
             ct).ConfigureAwait(false) == 1;
 
-    // What has happened outside is written down even when the caller has gone away.
-    private async Task FinishAsync<T>(string key, T result) =>
-        await _database.ExecuteAsync(
+    // What has happened outside is written down even when the caller has gone away, and whoever has the row by now.
+    private async Task FinishAsync<T>(string key, string kind, T result)
+    {
+        var json = JsonSerializer.Serialize(result, JsonSerializerOptions.Web);
+        if (await _database.ExecuteAsync(
             "UPDATE effects SET status = 'done', result = @result, note = NULL, finished_at = @now WHERE key = @key AND status <> 'done'",
-            Parameters.Of(("result", JsonSerializer.Serialize(result, JsonSerializerOptions.Web)), ("now", _time.GetUtcNow()), ("key", key)),
+            Parameters.Of(("result", json), ("now", _time.GetUtcNow()), ("key", key)),
+            CancellationToken.None).ConfigureAwait(false) == 0) await PutAsync(key, kind, "done", json, null).ConfigureAwait(false);
+    }
+
+    /// <summary>Writes the row of an effect when there is none: another had taken the effect over meanwhile, proved that its own try did nothing, and so freed the key.</summary>
+    private async Task PutAsync(string key, string kind, string status, string? result, string? why) =>
+        await _database.ExecuteAsync(
+            """
+            INSERT INTO effects (key, kind, status, owner, lease_until, result, note, started_at, finished_at)
+            VALUES (@key, @kind, @status, @owner, 0, @result, @why, @now, @finished) ON CONFLICT (key) DO NOTHING
+            """,
+            Parameters.Of(
+                ("key", key), ("kind", kind), ("status", status), ("owner", _owner), ("result", result), ("why", why), ("now", _time.GetUtcNow()),
+                ("finished", result is null ? null : _time.GetUtcNow())),
             CancellationToken.None).ConfigureAwait(false);
 
     private async Task DeleteAsync(string key) =>
@@ -247,11 +297,13 @@ public sealed class EffectLedger : IEffectLedger
             Parameters.Of(("key", key), ("owner", _owner)),
             CancellationToken.None).ConfigureAwait(false);
 
-    private async Task ReleaseAsync(string key, string why) =>
-        await _database.ExecuteAsync(
+    private async Task ReleaseAsync(string key, string kind, string why)
+    {
+        if (await _database.ExecuteAsync(
             "UPDATE effects SET lease_until = 0, note = @why WHERE key = @key AND owner = @owner AND status = 'started'",
             Parameters.Of(("why", why), ("key", key), ("owner", _owner)),
-            CancellationToken.None).ConfigureAwait(false);
+            CancellationToken.None).ConfigureAwait(false) == 0) await PutAsync(key, kind, "started", null, why).ConfigureAwait(false);
+    }
 
     private static T Read<T>(string key, string json) =>
         JsonSerializer.Deserialize<T>(json, JsonSerializerOptions.Web)
@@ -337,6 +389,9 @@ internal static partial class EffectLog
 
     [LoggerMessage(Level = LogLevel.Error, Message = "[effects] {Key}: nobody can tell whether it happened: {Why}")]
     public static partial void Uncertain(ILogger logger, string key, string why);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "[effects] {Key}: another node has taken it over while this one was silent; its work on it is called off")]
+    public static partial void LeaseLost(ILogger logger, string key);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "[effects] {Key}: the lease could not be renewed")]
     public static partial void RenewFailed(ILogger logger, Exception error, string key);

@@ -30,18 +30,29 @@ public interface IEffectLedger
     /// <param name="key">The business key, such as <c>erp:SAL-ORD-2026-00042:Service Queued</c>; at most 300 characters.</param>
     /// <param name="kind">What kind of effect it is, such as <c>erpnext.state</c>, for people who read the ledger.</param>
     /// <param name="perform">
-    /// Changes the outside. When it throws an <see cref="IEffectFailure"/> that says so (or the connection was refused before anything was
+    /// Changes the outside. Its token is cancelled when the caller's is, and when another node has taken the effect over because this one was silent for
+    /// too long; right before a step that can't be taken back it asks <see cref="ConfirmAsync"/>. When it throws an <see cref="IEffectFailure"/> that says so (or the connection was refused before anything was
     /// sent) the key is free again; any other exception leaves the effect started, and the next call reconciles.
     /// </param>
     /// <param name="reconcile">Asks the outside whether the effect happened. Must only read.</param>
     /// <param name="ct">Stops the wait; an effect under way is left started.</param>
     /// <exception cref="EffectUncertainException">The outside can't tell whether it happened: park the workflow and ask a person.</exception>
+    /// <exception cref="EffectLeaseLostException">Another node has taken the effect over: the next call waits for its result.</exception>
     Task<T> RunAsync<T>(
         string key,
         string kind,
         Func<CancellationToken, Task<T>> perform,
         Func<CancellationToken, Task<Reconciliation<T>>> reconcile,
         CancellationToken ct);
+
+    /// <summary>
+    /// Asked by an effect under way right before a step that can't be taken back, and before it has changed anything: is it still this node's to take? The lease
+    /// then lasts for half a minute more, within which the step must have been taken.
+    /// </summary>
+    /// <param name="key">The effect's key.</param>
+    /// <param name="ct">Stops the wait.</param>
+    /// <exception cref="EffectLeaseLostException">Another node has taken the effect over, so the step must not be taken. The other's row stays as it is.</exception>
+    Task ConfirmAsync(string key, CancellationToken ct);
 }
 
 /// <summary>Implemented by exceptions that know whether the outside was left unchanged.</summary>
@@ -65,6 +76,31 @@ public sealed class EffectNotPerformedException : Exception, IEffectFailure
 
     /// <summary>Creates the exception with the reason and the error from outside.</summary>
     public EffectNotPerformedException(string message, Exception innerException) : base(message, innerException) { }
+}
+
+/// <summary>
+/// Another node has taken an effect over because this one was silent for longer than its lease. What the other does of it counts: the next try waits for it and
+/// takes its result, or asks the outside when the other has ended without one.
+/// </summary>
+public sealed class EffectLeaseLostException : Exception, IEffectFailure
+{
+    /// <inheritdoc />
+    public bool NothingHappened { get; private init; }
+
+    /// <summary>Creates the exception.</summary>
+    public EffectLeaseLostException() { }
+
+    /// <summary>Creates the exception with a message.</summary>
+    public EffectLeaseLostException(string message) : base(message) { }
+
+    /// <summary>Creates the exception for work that was called off; how far it had come is not known.</summary>
+    /// <param name="key">The effect's key.</param>
+    /// <param name="innerException">How the work ended.</param>
+    public EffectLeaseLostException(string key, Exception innerException) : base(Text(key), innerException) { }
+
+    internal static EffectLeaseLostException BeforeAnything(string key) => new(Text(key)) { NothingHappened = true };
+
+    private static string Text(string key) => $"Another node has taken the effect '{key}' over while this one was silent; the next try takes its result.";
 }
 
 /// <summary>Nobody can tell whether an effect happened. It must not be repeated before a person has looked.</summary>

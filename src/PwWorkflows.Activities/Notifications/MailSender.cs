@@ -115,7 +115,8 @@ public sealed class MailSender : IMailSender
             throw new EffectNotPerformedException($"The mail relay {_options.Host}:{_options.Port} did not take the connection: {why}", e);
         }
 
-        // From here on the relay may have the mail.
+        // It may have waited for long. From here on the relay may have the mail.
+        await _effects.ConfirmAsync(mail.Key, ct).ConfigureAwait(false);
         content = Kept(content, mail.Secrets);
         await KeepAsync(mail, content, sent, "sending", mark).ConfigureAwait(false);
         try

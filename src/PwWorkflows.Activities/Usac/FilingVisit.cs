@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.ExceptionServices;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
@@ -213,12 +214,14 @@ sealed class FilingVisit(PortalVisit visit, FilingRequest request, IFilingEviden
 
     /// <summary>
     /// Sends the form. The request passes through our own hands: Chromium by itself repeats a POST when a kept-alive connection breaks before
-    /// the answer, which would file twice. It is sent exactly once, without retry; a second one, such as from a double click, is dropped.
+    /// the answer, which would file twice. It is sent exactly once, without retry; a second one, such as from a double click, is dropped. The last thing
+    /// before it is the question whether the filing is still this node's: one that was frozen for a while must not send what another has sent since.
     /// </summary>
     async Task<FiledForm> PressSubmitAsync()
     {
         var page = Map["certify"];
         var sent = 0;
+        ExceptionDispatchInfo? unsent = null;
 
         async Task GuardAsync(IRoute route)
         {
@@ -236,20 +239,36 @@ sealed class FilingVisit(PortalVisit visit, FilingRequest request, IFilingEviden
 
             try
             {
+                await ledger.ConfirmAsync(request.EffectKey, visit.Ct).ConfigureAwait(false);
+            }
+            catch (Exception e)
+            {
+                unsent = ExceptionDispatchInfo.Capture(e);
+                await BreakAsync(route).ConfigureAwait(false);
+                return;
+            }
+
+            try
+            {
                 var answer = await route.FetchAsync(new() { MaxRedirects = 0, MaxRetries = 0 }).ConfigureAwait(false);
                 await route.FulfillAsync(new() { Response = answer }).ConfigureAwait(false);
             }
             catch (Exception e) when (e is PlaywrightException or TimeoutException)
             {
                 // The page learns of it as a broken connection; the ledger then asks the filing list.
-                try
-                {
-                    await route.AbortAsync("connectionreset").ConfigureAwait(false);
-                }
-                catch (PlaywrightException)
-                {
-                    // The page is gone as well.
-                }
+                await BreakAsync(route).ConfigureAwait(false);
+            }
+        }
+
+        static async Task BreakAsync(IRoute route)
+        {
+            try
+            {
+                await route.AbortAsync("connectionreset").ConfigureAwait(false);
+            }
+            catch (PlaywrightException)
+            {
+                // The page is gone as well.
             }
         }
 
@@ -262,6 +281,12 @@ sealed class FilingVisit(PortalVisit visit, FilingRequest request, IFilingEviden
             visit.ThrowIfElsewhere(screen, "certify");
             if (page.Is(screen.Path, screen.Heading) && screen.Errors.Count > 0) throw new PortalStop(new FilingOutcome.ValidationFailed("certify", screen.Errors));
             return await ReadConfirmationAsync().ConfigureAwait(false);
+        }
+        catch (Exception) when (unsent is not null)
+        {
+            // Whatever the page made of it.
+            unsent.Throw();
+            throw;
         }
         finally
         {

@@ -358,6 +358,97 @@ public abstract class EffectLedgerTests(PostgresFixture? postgres) : IAsyncLifet
         await Eventually.TrueAsync(async () => (await RecordAsync())!.Status == "done", "the effect is done", Ct);
     }
 
+    /// <summary>An effect of a living owner that another takes over, as it does when the owner was frozen for longer than its lease.</summary>
+    private async Task TakeOverAsync() =>
+        Assert.Equal(1, await _database.RunAsync($"UPDATE effects SET owner = 'another', attempts = attempts + 1, lease_until = {_database.UnixNow()} + {EffectLedger.LeaseSeconds}", Ct));
+
+    [Fact]
+    public async Task Work_is_called_off_when_a_renewal_finds_that_another_has_taken_the_effect_over()
+    {
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var work = RunAsync(Living(), async ct =>
+        {
+            begun.SetResult();
+            await Task.Delay(Timeout.Infinite, ct);
+            return new Receipt("never");
+        }, NeverAsked);
+        await begun.Task.WaitAsync(Ct);
+        await TakeOverAsync();
+        _time.Advance(TimeSpan.FromSeconds(EffectLedger.LeaseSeconds / 3.0));
+
+        Assert.False((await Assert.ThrowsAsync<EffectLeaseLostException>(() => work)).NothingHappened);
+        // The other's row is left alone, with its lease.
+        Assert.Equal(("started", 2, (string?)null), ((await RecordAsync())!.Status, (await RecordAsync())!.Attempts, (await RecordAsync())!.Note));
+        await IsWaitedForAsync();
+    }
+
+    [Fact]
+    public async Task Step_that_cannot_be_taken_back_is_confirmed_only_to_the_owner_and_lengthens_its_lease()
+    {
+        var ledger = Living();
+        await RunAsync(ledger, async ct =>
+        {
+            await _database.RunAsync("UPDATE effects SET lease_until = 1", ct);
+            await ledger.ConfirmAsync(Key, ct);
+            Assert.True(await LeaseLivesAsync());
+            await Assert.ThrowsAsync<EffectLeaseLostException>(() => Living().ConfirmAsync(Key, ct));
+
+            await TakeOverAsync();
+            Assert.True((await Assert.ThrowsAsync<EffectLeaseLostException>(() => ledger.ConfirmAsync(Key, ct))).NothingHappened);
+            return new Receipt("A-1");
+        }, NeverAsked);
+        await Assert.ThrowsAsync<EffectLeaseLostException>(() => ledger.ConfirmAsync(Key, Ct));
+    }
+
+    [Fact]
+    public async Task Owner_that_confirms_too_late_leaves_the_other_its_row()
+    {
+        var ledger = Living();
+        await Assert.ThrowsAsync<EffectLeaseLostException>(() => RunAsync(ledger, async ct =>
+        {
+            await TakeOverAsync();
+            await ledger.ConfirmAsync(Key, ct);
+            return new Receipt("never");
+        }, NeverAsked));
+        Assert.Equal(("started", 2), ((await RecordAsync())!.Status, (await RecordAsync())!.Attempts));
+        await IsWaitedForAsync();
+    }
+
+    [Fact]
+    public async Task Answer_that_came_after_another_took_over_performs_nothing()
+    {
+        await Assert.ThrowsAsync<TimeoutException>(() => RunAsync(Living(), static _ => throw new TimeoutException("no answer"), NeverAsked));
+        await Assert.ThrowsAsync<EffectLeaseLostException>(() => RunAsync(Living(), Never, async _ =>
+        {
+            await TakeOverAsync();
+            return new Reconciliation<Receipt>.DidNotHappen();
+        }));
+        await IsWaitedForAsync();
+    }
+
+    [Fact]
+    public async Task What_an_owner_may_have_done_is_asked_for_although_another_took_over_and_freed_the_key()
+    {
+        await Assert.ThrowsAsync<TimeoutException>(() => RunAsync(Living(), async ct =>
+        {
+            await _database.RunAsync("DELETE FROM effects", ct);
+            throw new TimeoutException("no answer");
+        }, NeverAsked));
+        Assert.Equal(("started", "TimeoutException"), ((await RecordAsync())!.Status, (await RecordAsync())!.Note));
+        Assert.Equal("A-1", (await RunAsync(Living(), Never, Answers(new Reconciliation<Receipt>.Happened(new Receipt("A-1"))))).Number);
+    }
+
+    [Fact]
+    public async Task What_an_owner_has_done_is_kept_although_another_took_over_and_freed_the_key()
+    {
+        await RunAsync(Living(), async ct =>
+        {
+            await _database.RunAsync("DELETE FROM effects", ct);
+            return new Receipt("A-1");
+        }, NeverAsked);
+        Assert.Equal("A-1", (await RunAsync(Living(), Never, NeverAsked)).Number);
+    }
+
     [Fact]
     public async Task Result_is_kept_when_the_caller_goes_away_after_the_effect()
     {

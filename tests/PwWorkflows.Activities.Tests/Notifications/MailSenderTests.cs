@@ -121,6 +121,26 @@ public sealed class MailSenderTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_mail_that_another_node_has_taken_over_meanwhile_is_left_to_that_node()
+    {
+        var sender = Sender(perMinute: 1);
+        await sender.SendAsync(Mail("mail:CO-1A2B3C4D:first"), Ct);
+        var waiting = sender.SendAsync(Mail() with { Bulk = true }, Ct);
+        await Eventually.TrueAsync(
+            async () => await _database.RunAsync($"UPDATE effects SET owner = 'another', lease_until = {_database.UnixNow()} + 30 WHERE status = 'started'", Ct) == 1, "the mail waits for its minute", Ct);
+        await Eventually.TrueAsync(
+            () =>
+            {
+                _time.Advance(TimeSpan.FromSeconds(20));
+                return waiting.IsCompleted;
+            },
+            "the minute is over", Ct);
+        await Assert.ThrowsAsync<EffectLeaseLostException>(() => waiting);
+        Assert.Single(Arrived());
+        Assert.Single(await KeptAsync());
+    }
+
+    [Fact]
     public async Task One_key_is_one_mail_on_any_node_and_its_Message_ID_comes_from_the_key()
     {
         var first = await Sender().SendAsync(Mail(), Ct);

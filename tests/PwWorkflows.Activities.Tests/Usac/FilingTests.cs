@@ -1,5 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.Logging.Abstractions;
+using PwWorkflows.Activities.Data;
 using PwWorkflows.Activities.Effects;
 using PwWorkflows.Activities.Filings;
 using PwWorkflows.Activities.Tests.Filings;
@@ -244,6 +246,29 @@ public sealed class FilingTests
         Assert.Equal(0, _portal.Usac.CountFilings());
 
         Assert.IsType<FilingOutcome.Filed>(await FileAsync());
+        Assert.Equal(1, _portal.Usac.CountFilings());
+    }
+
+    [Fact]
+    public async Task A_node_that_was_silent_before_the_submission_does_not_send_what_another_has_taken_over()
+    {
+        await using var database = await TestDatabase.CreateAsync(Ct);
+        var ledger = new EffectLedger(database, TimeProvider.System, NullLogger<EffectLedger>.Instance);
+        _evidence.Added = name => name == "85-certify-before-submission.png"
+            ? database.RunAsync($"UPDATE effects SET owner = 'another', attempts = attempts + 1, lease_until = {database.UnixNow()} + 30", Ct)
+            : Task.CompletedTask;
+
+        var lost = await Assert.ThrowsAsync<EffectLeaseLostException>(() => FileAsync(ledger: ledger));
+        Assert.Contains(PortalFixture.Request().EffectKey, lost.Message, StringComparison.Ordinal);
+        Assert.Equal(0, _portal.Usac.CountFilings());
+        Assert.DoesNotContain(_portal.Usac.Log.Read(), e => e.Method == "POST" && e.Path.EndsWith("/certify", StringComparison.Ordinal));
+        var record = Assert.Single(await new EffectRecords(database, TimeProvider.System).ListAsync(null, 10, Ct));
+        Assert.Equal(("started", 2), (record.Status, record.Attempts));
+
+        // The other is never heard of again: the portal's list says that it had not filed, and the next try does.
+        _evidence.Added = static _ => Task.CompletedTask;
+        await database.RunAsync("UPDATE effects SET lease_until = 0", Ct);
+        Assert.IsType<FilingOutcome.Filed>(await FileAsync(ledger: ledger));
         Assert.Equal(1, _portal.Usac.CountFilings());
     }
 

@@ -84,10 +84,13 @@ public sealed class EvidenceInMemory : IFilingEvidence
 {
     public ConcurrentDictionary<string, byte[]> Files { get; } = new();
 
+    /// <summary>Called after each file, with its name: what happens elsewhere at that moment.</summary>
+    public Func<string, Task> Added { get; set; } = static _ => Task.CompletedTask;
+
     public Task AddAsync(string name, ReadOnlyMemory<byte> content, string contentType, CancellationToken ct)
     {
         Files[name] = content.ToArray();
-        return Task.CompletedTask;
+        return Added(name);
     }
 
     public string Text(string name) => Encoding.UTF8.GetString(Files[name]);
@@ -132,6 +135,8 @@ public sealed class LedgerInMemory : IEffectLedger
             throw;
         }
     }
+
+    public Task ConfirmAsync(string key, CancellationToken ct) => Task.CompletedTask;
 }
 
 [CollectionDefinition("usac-portal")]
