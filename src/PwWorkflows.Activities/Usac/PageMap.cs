@@ -130,6 +130,20 @@ public sealed class PageMap
     internal sealed record Markup(
         string Heading, string ErrorItems, string ErrorLine, string Notices, string ReviewLine, IReadOnlyList<string> Secrets, string Submitted, string Incomplete);
 
+    /// <summary>What is wrong with a map, each fault with the file's name; empty when it is good.</summary>
+    internal static IReadOnlyList<string> Faults(string path)
+    {
+        try
+        {
+            Load(path);
+            return [];
+        }
+        catch (PageMapException e)
+        {
+            return e.Faults.Count == 0 ? [e.Message] : [.. e.Faults.Select(f => $"{path}: {f}")];
+        }
+    }
+
     /// <summary>Reads and checks a map.</summary>
     /// <exception cref="PageMapException">The file can't be read or has faults; all of them are named.</exception>
     public static PageMap Load(string path)

@@ -47,6 +47,7 @@ public sealed class UsacOptions
         if (!PortalUrl.AbsolutePath.EndsWith('/')) settings.Problem($"USAC_PORTAL_URL: expected an address that ends with a slash, found '{PortalUrl}'.");
         PageMapPath = settings.Text("USAC_PAGE_MAP", PageMapPath);
         if (!File.Exists(PageMapPath)) settings.Problem($"USAC_PAGE_MAP: expected a file, found none at '{PageMapPath}'.");
+        else foreach (var fault in PageMap.Faults(PageMapPath)) settings.Problem($"USAC_PAGE_MAP: {fault}");
         ChromiumPath = settings.Text("CHROMIUM_PATH") is { Length: > 0 } path ? path : null;
         if (ChromiumPath is not null && !File.Exists(ChromiumPath)) settings.Problem($"CHROMIUM_PATH: expected a file, found none at '{ChromiumPath}'.");
         MaxConcurrent = settings.Number("USAC_MAX_CONCURRENT", MaxConcurrent, 1, 16);

@@ -1,6 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using PwWorkflows.Activities.ErpNext;
@@ -20,8 +19,8 @@ public static class UsacRegistration
 {
     /// <summary>
     /// Adds what <c>service-fcc-499a</c> needs. Expects <see cref="Data.IPwDatabase"/>, <see cref="IObjectStore"/>, the effect ledger, orders, approvals, ToDos, the
-    /// engine's <c>IEventPublisher</c> and an <see cref="IDefinitionVersionSource"/> to be registered. The page map is read and checked when the
-    /// host starts.
+    /// engine's <c>IEventPublisher</c> and an <see cref="IDefinitionVersionSource"/> to be registered. The page map is checked with
+    /// the settings, before the host starts.
     /// </summary>
     public static IServiceCollection AddUsacFilings(this IServiceCollection services)
     {
@@ -41,20 +40,7 @@ public static class UsacRegistration
         services.TryAddSingleton<FilingApprovals>();
         services.TryAddSingleton<Form499AService>();
         services.TryAddSingleton<FilingDelivery>();
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, PageMapCheck>());
         services.AddHostedService<UsacSessionWatch>();
         return services;
-    }
-
-    /// <summary>Makes a wrong page map stop the start.</summary>
-    sealed class PageMapCheck(IServiceProvider services) : IHostedService
-    {
-        public Task StartAsync(CancellationToken cancellationToken)
-        {
-            _ = services.GetRequiredService<PageMap>();
-            return Task.CompletedTask;
-        }
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json.Nodes;
 using PwWorkflows.EndToEnd.Tests.Infrastructure;
 
 namespace PwWorkflows.EndToEnd.Tests.Server;
@@ -58,6 +59,22 @@ public sealed class StartGuardTests : IDisposable
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("WORKFLOW_RETENTION_DAYS: expected a whole number from 0 to 36500, found '-1'", result.Error, StringComparison.Ordinal);
         Assert.Contains("WORKFLOW_FAULTED_RETENTION_DAYS: expected a whole number from 1 to 36500, found 'never'", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_wrong_page_map_stops_the_start_and_each_fault_is_told_beside_the_other_settings()
+    {
+        var map = (JsonObject)JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(S3Server.Root(), "portals", "usac-499a.json"), Ct))!;
+        map.Remove("version");
+        ((JsonObject)map["pages"]!["certify"]!["buttons"]!).Remove("submit");
+        var path = Path.Combine(_folder.FullPath, "moved.json");
+        await File.WriteAllTextAsync(path, map.ToJsonString(), Ct);
+        var result = await ServeAsync([.. GoodProduction(), ("USAC_PAGE_MAP", path), ("USAC_MAX_CONCURRENT", "17")]);
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains($"USAC_PAGE_MAP: {path}: version: expected a text.", result.Error, StringComparison.Ordinal);
+        Assert.Contains($"USAC_PAGE_MAP: {path}: pages.certify: button submit is missing.", result.Error, StringComparison.Ordinal);
+        Assert.Contains("USAC_MAX_CONCURRENT: expected a whole number from 1 to 16, found '17'", result.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("ready", result.Output, StringComparison.Ordinal);
     }
 
     [Theory]
