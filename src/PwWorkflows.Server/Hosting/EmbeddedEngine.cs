@@ -371,10 +371,18 @@ internal static class EmbeddedEngine
         public Task<InstanceCommandResult> CancelAsync(string id, CancellationToken ct) =>
             CommandAsync(id, WorkKind.Cancel, static s => s is not (InstanceStatus.Finished or InstanceStatus.Faulted or InstanceStatus.Cancelled), ct);
 
-        public async Task<QueueHealth> GetQueueHealthAsync(CancellationToken ct) =>
-            await store.IsHealthyAsync(ct).ConfigureAwait(false)
-                ? new QueueHealth(true, "", await store.NextDueAsync(ct).ConfigureAwait(false))
-                : new QueueHealth(false, "the database does not answer", null);
+        /// <summary>Work that nobody has taken for so long: no node works any more, or there are far too few.</summary>
+        private static readonly TimeSpan Stalled = TimeSpan.FromMinutes(5);
+
+        public async Task<QueueHealth> GetQueueHealthAsync(CancellationToken ct)
+        {
+            if (!await store.IsHealthyAsync(ct).ConfigureAwait(false)) return new QueueHealth(false, "the database does not answer", null);
+            var due = await store.NextDueAsync(ct).ConfigureAwait(false);
+            var late = (store.ClockOverride?.Invoke() ?? time.GetUtcNow()) - due;
+            return late > Stalled
+                ? new QueueHealth(false, string.Create(CultureInfo.InvariantCulture, $"work has been due for {late.Value.TotalMinutes:0} min and nobody takes it"), due)
+                : new QueueHealth(true, "", due);
+        }
 
         private async Task<InstanceCommandResult> CommandAsync(string id, WorkKind kind, Func<InstanceStatus, bool> allowed, CancellationToken ct)
         {
