@@ -22,6 +22,7 @@ internal static class ServeCommands
     public static async Task<int> ServeAsync(ParseResult parsed, CancellationToken ct)
     {
         await using var app = ServerHost.Build(new HostSettings(parsed.GetValue(CommandLine.EnvFile), parsed.GetValue(CommandLine.Data), parsed.GetValue(CommandLine.Urls)));
+        ServerHost.CheckAddresses(app);
         await ServerHost.PrepareAsync(app, ct).ConfigureAwait(false);
         await app.StartAsync(ct).ConfigureAwait(false);
         foreach (var url in app.Urls) Console.Out.WriteLine("ready " + url);

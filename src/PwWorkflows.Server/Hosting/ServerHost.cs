@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 using Microsoft.Extensions.Logging.Console;
 using Microsoft.Extensions.Options;
 using PwWorkflows.Activities;
@@ -82,6 +84,30 @@ public static class ServerHost
         app.UseWorkflowEngine();
         app.MapDoors();
         return app;
+    }
+
+    /// <summary>Makes sure that the addresses can be listened on, before anything begins that would have to be stopped for it.</summary>
+    /// <exception cref="IOException">One is taken, or not ours to use.</exception>
+    public static void CheckAddresses(WebApplication app)
+    {
+        ArgumentNullException.ThrowIfNull(app);
+        foreach (var url in app.Urls)
+        {
+            var address = BindingAddress.Parse(url);
+            if (address.IsUnixPipe || address.Port == 0) continue;
+            var host = address.Host is "localhost" ? IPAddress.Loopback : IPAddress.TryParse(address.Host.Trim('[', ']'), out var ip) ? ip : IPAddress.Any;
+            try
+            {
+                using var socket = new Socket(host.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+                socket.Bind(new IPEndPoint(host, address.Port));
+                socket.Listen();
+            }
+            catch (SocketException e)
+            {
+                // The system's own words begin with a capital.
+                throw new IOException($"can't listen on {url}: {char.ToLowerInvariant(e.Message[0])}{e.Message[1..]}; give another with --urls or PW_URLS", e);
+            }
+        }
     }
 
     /// <summary>Makes the host ready to start: folders, tables, the sandbox's users.</summary>
