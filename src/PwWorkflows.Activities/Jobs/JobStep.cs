@@ -56,6 +56,7 @@ public abstract class JobStep : Activity
 }
 
 /// <summary>A <see cref="JobStep"/> that finds what there is to do: a list for a loop.</summary>
+[ChangesNothing]
 public abstract class FindStep : JobStep
 {
     /// <summary>Outcome: there is something to do.</summary>

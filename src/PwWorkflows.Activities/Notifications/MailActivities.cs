@@ -11,6 +11,7 @@ namespace PwWorkflows.Activities.Notifications;
 /// <summary>Asks whether mails to customers may go out now.</summary>
 [Activity("Pw", "Notifications", "Asks whether a job may mail customers now (quiet hours, working days and hours, holidays), and if not, from when on.", DisplayName = "Check Mail Hours")]
 [FlowNode("Open", "Closed")]
+[ChangesNothing]
 public sealed class CheckMailHours : Activity
 {
     /// <summary>Creates the activity.</summary>

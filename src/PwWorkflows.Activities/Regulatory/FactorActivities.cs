@@ -90,6 +90,7 @@ public sealed class SaveContributionFactors : JobStep
 /// <summary>Asks whether the coming quarter's factor is known.</summary>
 [Activity("Pw", "Regulatory", "Asks whether the coming quarter's contribution factor is on record; from the 20th of the month before the quarter it is overdue.", DisplayName = "Check Coming Factor")]
 [FlowNode("Known", "NotYet", "Overdue")]
+[ChangesNothing]
 public sealed class CheckComingFactor : JobStep
 {
     /// <summary>Creates the activity.</summary>
@@ -151,6 +152,7 @@ public sealed class MailFactorChange : JobStep
 /// <summary>Asks whether the year's figures are on record.</summary>
 [Activity("Pw", "Regulatory", "Asks whether the de minimis factor and the safe harbors of the form years in question are on record.", DisplayName = "Check De Minimis Factors")]
 [FlowNode("Complete", "Missing")]
+[ChangesNothing]
 public sealed class CheckDeMinimisFactors : JobStep
 {
     /// <summary>Creates the activity.</summary>

@@ -11,6 +11,7 @@ namespace PwWorkflows.Activities.Scheduling;
 
 /// <summary>Starts its workflow by the clock. Every due time ends as ran, caught up, skipped (with the reason) or missed (and reported), once over all nodes.</summary>
 [Activity("Pw", "Scheduling", "Starts the workflow by the clock: a cron expression in a time zone, or an interval. Every due time runs once, is caught up, or is recorded as skipped or missed.", DisplayName = "Schedule")]
+[ChangesNothing]
 public sealed class Schedule : Trigger
 {
     /// <summary>Creates the activity.</summary>

@@ -4,6 +4,7 @@ using Elsa.Expressions.Helpers;
 using Elsa.Workflows;
 using Elsa.Workflows.Activities;
 using Elsa.Workflows.Models;
+using Elsa.Workflows.Runtime.Activities;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -19,6 +20,7 @@ namespace PwWorkflows.Engine.Studio;
 internal static class RunEndpoints
 {
     private const int MostAtOnce = 1000;
+    private static readonly Type[] HandsOver = [typeof(PublishEvent), typeof(RunTask), typeof(DispatchWorkflow)];
 
     public static void Map(IEndpointRouteBuilder api)
     {
@@ -138,7 +140,8 @@ internal static class RunEndpoints
     }
 
     /// <summary>Runs one activity by itself, in memory; nothing of it is stored. What changes something outside is not tried out: it would really happen.</summary>
-    private static async Task<IResult> TestAsync(HttpRequest request, DefinitionPublisher publisher, DefinitionReader reader, WorkflowRunner runner, IServiceScopeFactory scopes, IHttpContextAccessor accessor, CancellationToken ct)
+    private static async Task<IResult> TestAsync(
+        HttpRequest request, DefinitionPublisher publisher, DefinitionReader reader, WorkflowRunner runner, StudioOptions options, IServiceScopeFactory scopes, IHttpContextAccessor accessor, CancellationToken ct)
     {
         var (body, problem) = await StudioJson.ReadAsync(request, ct);
         if (problem is not null) return problem;
@@ -159,7 +162,7 @@ internal static class RunEndpoints
         var compiled = CompiledWorkflow.Compile(workflow, row.ContentHash);
         var wanted = (Node: activityHandle.Text("activityNodeId"), Id: activityHandle.Text("activityId"));
         if (compiled.Nodes.FirstOrDefault(n => wanted.Node is { Length: > 0 } ? n.NodeId == wanted.Node : n.Activity.Id == wanted.Id) is not { } node) return Results.NotFound();
-        if (Below(node).FirstOrDefault(n => n.Class.Descriptor.Kind is ActivityKind.Task or ActivityKind.Job) is { } outside)
+        if (Below(node).FirstOrDefault(n => ChangesOutside(n.Class, options)) is { } outside)
             return StudioJson.Wrong($"{outside.Class.Descriptor.DisplayName} changes something outside of the workflow, so it can't be tried out by itself. Run the workflow instead.");
         await using var scope = scopes.CreateAsyncScope();
         accessor.HttpContext = null;
@@ -189,6 +192,10 @@ internal static class RunEndpoints
     }
 
     private static IEnumerable<ActivityNode> Below(ActivityNode node) => node.Children.SelectMany(Below).Prepend(node);
+    // What hands work to the engine has no kind in Elsa, and its work would be lost with the run that nobody commits.
+    private static bool ChangesOutside(ActivityClass activity, StudioOptions options) =>
+        activity.Descriptor.Kind is ActivityKind.Task or ActivityKind.Job || HandsOver.Contains(activity.ClrType) || !options.MayTryOut(activity.ClrType);
+
 
     private static IEnumerable<ActivityNode> Around(ActivityNode node)
     {

@@ -51,6 +51,7 @@ internal static class EmbeddedEngine
         services.AddStudioApi(o =>
         {
             o.AuthenticationSchemes = [Admin.AdminAuthentication.StudioScheme];
+            o.MayTryOut = static type => type.Assembly != typeof(IPwDatabase).Assembly || type.IsDefined(typeof(ChangesNothingAttribute), inherit: true);
             if (new SettingsReader(configuration).Secret("ADMIN_JWT_SECRET") is { Length: > 0 } secret) o.LinkKey = HMACSHA256.HashData(Encoding.UTF8.GetBytes(secret), "pw-bookmark-links"u8);
         });
         return services;

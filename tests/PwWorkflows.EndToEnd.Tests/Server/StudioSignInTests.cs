@@ -84,6 +84,34 @@ public sealed class StudioSignInTests(RunningServer running)
         Assert.Equal(items.Count, items.Select(i => (i.GetProperty("typeName").GetString(), i.GetProperty("version").GetInt32())).Distinct().Count());
     }
 
+    [Fact]
+    public async Task No_product_activity_that_changes_something_can_be_tried_out_in_the_designer()
+    {
+        string[] reading =
+        [
+            "Pw.CheckComingFactor", "Pw.CheckDeMinimisFactors", "Pw.CheckMailHours", "Pw.FindCommissionStatements", "Pw.FindDueReminders", "Pw.FindExpiredCdrFiles", "Pw.FindFactorMails", "Pw.FindReceivedCryptoPayments",
+            "Pw.FindRenewalNotices", "Pw.FindRenewalOrders", "Pw.FindRmdAlerts", "Pw.FindStatementMails", "Pw.FindUnmirroredCommissions", "Pw.FindUnreachedUsacEntities", "Pw.FindUsacEntities", "Pw.Schedule",
+        ];
+        var token = await running.TokenAsync("operator", Ct);
+        var items = (await Api.GetAsync(running.Http, "/elsa/api/descriptors/activities", token, Ct)).GetProperty("items").EnumerateArray();
+        var types = items.Select(i => i.GetProperty("typeName").GetString()!).Where(t => t.StartsWith("Pw.", StringComparison.Ordinal)).Distinct().ToList();
+        var id = "tried-" + Guid.NewGuid().ToString("N")[..8];
+        var root = new { id = "all", type = "Elsa.Sequence", version = 1, activities = types.Select(t => new { id = t, type = t, version = 1 }) };
+        using (var saved = await Api.SendAsync(running.Http, HttpMethod.Post, "/elsa/api/workflow-definitions", token, new { model = new { definitionId = id, name = id, root }, publish = false }, Ct))
+            Assert.True(saved.IsSuccessStatusCode, await saved.Content.ReadAsStringAsync(Ct));
+        foreach (var type in types.Except(reading))
+        {
+            using var answer = await Api.SendAsync(running.Http, HttpMethod.Post, "/elsa/api/tests/activities", token, new { workflowDefinitionHandle = new { definitionId = id }, activityHandle = new { activityId = type } }, Ct);
+            Assert.True((int)answer.StatusCode == 400, $"{type}: {answer.StatusCode}");
+            Assert.Contains("changes something outside", await answer.Content.ReadAsStringAsync(Ct), StringComparison.Ordinal);
+        }
+
+        // What only reads can be: without it the list would say nothing.
+        Assert.Empty(reading.Except(types));
+        using var tried = await Api.SendAsync(running.Http, HttpMethod.Post, "/elsa/api/tests/activities", token, new { workflowDefinitionHandle = new { definitionId = id }, activityHandle = new { activityId = "Pw.CheckMailHours" } }, Ct);
+        Assert.Equal("Completed", (await tried.Content.ReadFromJsonAsync<JsonElement>(Ct)).GetProperty("status").GetString());
+    }
+
     private async Task<JsonElement> LoginAsync(string user, string password)
     {
         using var answer = await running.Http.PostAsJsonAsync("/elsa/api/identity/login", new { username = user, password }, Ct);

@@ -291,9 +291,12 @@ public abstract class InstanceContract(ITestDatabase database) : StudioTest(data
         Assert.Equal("It broke", faulty.Body.GetProperty("exception").GetProperty("message").GetString());
         var root = new { id = "r", type = "Elsa.Sequence", version = 1, activities = new[] { new { id = "s", type = "Elsa.SendHttpRequest", version = 1, url = new { expression = new { type = "Literal", value = "http://127.0.0.1:1/" } } } } };
         await PostAsync(host, "/workflow-definitions", new { model = new { definitionId = "sends", name = "Sends", root }, publish = false });
-        foreach (var activity in (string[])["r", "s"])
+        object Set(string name) => new { expression = new { type = "Literal", value = name } };
+        var handing = new { id = "h", type = "Elsa.Sequence", version = 1, activities = new object[] { new { id = "p", type = "Elsa.PublishEvent", version = 1, eventName = Set("Paid") }, new { id = "t", type = "Elsa.RunTask", version = 1, taskName = Set("Pack") }, new { id = "d", type = "Elsa.DispatchWorkflow", version = 1, workflowDefinitionId = Set("sends") } } };
+        await PostAsync(host, "/workflow-definitions", new { model = new { definitionId = "hands", name = "Hands", root = handing }, publish = false });
+        foreach (var (definition, activity) in ((string, string)[])[("sends", "r"), ("sends", "s"), ("hands", "p"), ("hands", "t"), ("hands", "d")])
         {
-            var outside = await PostAsync(host, "/tests/activities", new { workflowDefinitionHandle = new { definitionId = "sends" }, activityHandle = new { activityId = activity } });
+            var outside = await PostAsync(host, "/tests/activities", new { workflowDefinitionHandle = new { definitionId = definition }, activityHandle = new { activityId = activity } });
             Assert.Equal(400, outside.Status);
             Assert.Contains("changes something outside", outside.Text, StringComparison.Ordinal);
         }
