@@ -18,8 +18,25 @@ internal static class DefinitionEndpoints
     private const string Json = "application/json; charset=utf-8";
     private const string Download = "application/octet-stream";
 
-    public static void Map(IEndpointRouteBuilder api)
+    public static void Map(IEndpointRouteBuilder routes)
     {
+        var api = routes.MapGroup("");
+        // Whatever changes definitions can be refused: what is wrong with one, that another workflow uses it, that somebody else was quicker.
+        api.AddEndpointFilter(static async (context, next) =>
+        {
+            try
+            {
+                return await next(context);
+            }
+            catch (DefinitionInvalidException e)
+            {
+                return Refused(e);
+            }
+            catch (DefinitionOvertakenException e)
+            {
+                return StudioJson.Wrong(e.Message);
+            }
+        });
         api.MapGet("/workflow-definitions", ListAsync).RequirePermission(P.ReadDefinitions);
         api.MapGet("/workflow-definitions/by-definition-id/{definitionId}", ByDefinitionIdAsync).RequirePermission(P.ReadDefinitions);
         api.MapGet("/workflow-definitions/{definitionId}", ByDefinitionIdAsync).RequirePermission(P.ReadDefinitions);
@@ -51,8 +68,8 @@ internal static class DefinitionEndpoints
 
         api.MapMethods("/workflow-definitions/{definitionId}/export", ["GET", "POST"], ExportAsync).RequirePermission(P.ReadDefinitions);
         api.MapPost("/bulk-actions/export/workflow-definitions", BulkExportAsync).RequirePermission(P.ReadDefinitions);
-        api.MapMethods("/workflow-definitions/import", ["POST", "PUT"], (HttpContext http, DefinitionPublisher publisher, DefinitionModels models, CancellationToken ct) =>
-            ImportAsync(null, http, publisher, models, ct)).RequirePermission(P.WriteDefinitions);
+        api.MapMethods("/workflow-definitions/import", ["POST", "PUT"], (HttpContext http, DefinitionSaves saves, DefinitionModels models, CancellationToken ct) =>
+            ImportAsync(null, http, saves, models, ct)).RequirePermission(P.WriteDefinitions);
         api.MapMethods("/workflow-definitions/{definitionId}/import", ["POST", "PUT"], ImportAsync).RequirePermission(P.WriteDefinitions);
         api.MapPost("/workflow-definitions/import-files", ImportFilesAsync).RequirePermission(P.WriteDefinitions);
 
@@ -182,19 +199,8 @@ internal static class DefinitionEndpoints
         if (body["model"] is not JsonObject model) return StudioJson.WrongField("model", "is required; expected the definition.");
         var publish = body.Flag("publish") == true;
         if (publish && !http.User.May(P.PublishDefinitions)) return Results.StatusCode(StatusCodes.Status403Forbidden);
-        try
-        {
-            var (row, already) = await saves.SaveAsync(model, publish, User(http), ct);
-            return Model(await SavedAsync(row, already, http, models, store, registry, ct));
-        }
-        catch (DefinitionInvalidException e)
-        {
-            return Refused(e);
-        }
-        catch (DefinitionOvertakenException e)
-        {
-            return StudioJson.Wrong(e.Message);
-        }
+        var (row, already) = await saves.SaveAsync(model, publish, User(http), ct);
+        return Model(await SavedAsync(row, already, http, models, store, registry, ct));
     }
 
     private static async Task<JsonObject> SavedAsync(DefinitionRow row, bool already, HttpContext http, DefinitionModels models, IEngineStore store, ActivityRegistry registry, CancellationToken ct) => new()
@@ -205,17 +211,8 @@ internal static class DefinitionEndpoints
         ["validationErrors"] = new JsonArray(),
     };
 
-    private static async Task<IResult> PublishAsync(string definitionId, HttpContext http, DefinitionPublisher publisher, DefinitionModels models, IEngineStore store, ActivityRegistry registry, CancellationToken ct)
-    {
-        try
-        {
-            return await publisher.PublishVersionAsync(definitionId, null, ct) is { } done ? Model(await SavedAsync(done.Row, done.AlreadyPublished, http, models, store, registry, ct)) : Results.NotFound();
-        }
-        catch (DefinitionInvalidException e)
-        {
-            return Refused(e);
-        }
-    }
+    private static async Task<IResult> PublishAsync(string definitionId, HttpContext http, DefinitionPublisher publisher, DefinitionModels models, IEngineStore store, ActivityRegistry registry, CancellationToken ct) =>
+        await publisher.PublishVersionAsync(definitionId, null, ct) is { } done ? Model(await SavedAsync(done.Row, done.AlreadyPublished, http, models, store, registry, ct)) : Results.NotFound();
 
     private static async Task<IResult> RetractAsync(string definitionId, HttpContext http, DefinitionPublisher publisher, DefinitionModels models, CancellationToken ct)
     {
@@ -237,25 +234,18 @@ internal static class DefinitionEndpoints
     {
         if (await publisher.FindAsync(definitionId, VersionOptions.Published, ct) is not { } published) return Results.NotFound();
         var affected = new List<string>();
-        try
+        foreach (var consumer in await ConsumersOfAsync(definitionId, store, registry, ct))
         {
-            foreach (var consumer in await ConsumersOfAsync(definitionId, store, registry, ct))
+            var definition = DefinitionJson.Parse(consumer.Content);
+            foreach (var (activity, _) in DefinitionJson.Visit((JsonObject)definition["root"]!, registry).Where(a => DefinitionJson.Text(a.Activity, "workflowDefinitionId") == definitionId).ToList())
             {
-                var definition = DefinitionJson.Parse(consumer.Content);
-                foreach (var (activity, _) in DefinitionJson.Visit((JsonObject)definition["root"]!, registry).Where(a => DefinitionJson.Text(a.Activity, "workflowDefinitionId") == definitionId).ToList())
-                {
-                    activity["workflowDefinitionVersionId"] = published.Id;
-                    activity["version"] = published.Version;
-                }
-                var json = definition.ToJsonString(DefinitionJson.Compact);
-                if (consumer.IsPublished) await publisher.PublishAsync(json, null, User(http), ct);
-                else await publisher.SaveDraftAsync(json, User(http), ct);
-                affected.Add(consumer.Name ?? consumer.DefinitionId);
+                activity["workflowDefinitionVersionId"] = published.Id;
+                activity["version"] = published.Version;
             }
-        }
-        catch (DefinitionInvalidException e)
-        {
-            return Refused(e);
+            var json = definition.ToJsonString(DefinitionJson.Compact);
+            if (consumer.IsPublished) await publisher.PublishAsync(json, null, User(http), ct);
+            else await publisher.SaveDraftAsync(json, User(http), ct);
+            affected.Add(consumer.Name ?? consumer.DefinitionId);
         }
         return StudioJson.Ok(new { affectedWorkflows = affected });
     }
@@ -297,24 +287,17 @@ internal static class DefinitionEndpoints
 
     private static byte[] Bytes(JsonObject o) => Encoding.UTF8.GetBytes(o.ToJsonString(DefinitionJson.Compact));
 
-    private static async Task<IResult> ImportAsync(string? definitionId, HttpContext http, DefinitionPublisher publisher, DefinitionModels models, CancellationToken ct)
+    private static async Task<IResult> ImportAsync(string? definitionId, HttpContext http, DefinitionSaves saves, DefinitionModels models, CancellationToken ct)
     {
         var (body, problem) = await StudioJson.ReadAsync(http.Request, ct);
         if (problem is not null) return problem;
         if (definitionId is not null) body["definitionId"] = definitionId;
         var isNew = DefinitionJson.Text(body, "definitionId") is not { Length: > 0 };
-        try
-        {
-            var row = await publisher.SaveDraftAsync(DefinitionModels.Received(body, null).Json, User(http), ct);
-            return Model(models.Model(row, http.User), isNew ? StatusCodes.Status201Created : StatusCodes.Status200OK);
-        }
-        catch (DefinitionInvalidException e)
-        {
-            return Refused(e);
-        }
+        var row = await saves.TakeInAsync(DefinitionModels.Received(body, null).Json, User(http), ct);
+        return Model(models.Model(row, http.User), isNew ? StatusCodes.Status201Created : StatusCodes.Status200OK);
     }
 
-    private static async Task<IResult> ImportFilesAsync(HttpContext http, DefinitionPublisher publisher, CancellationToken ct)
+    private static async Task<IResult> ImportFilesAsync(HttpContext http, DefinitionSaves saves, CancellationToken ct)
     {
         if (!http.Request.HasFormContentType) return StudioJson.WrongField("files", "Expected a form with JSON or zip files.");
         var problems = new List<string>();
@@ -330,8 +313,11 @@ internal static class DefinitionEndpoints
             {
                 problems.Add($"{name}: {e.Message}");
             }
+        if (problems.Count == 0)
+            foreach (var json in definitions)
+                if (await saves.InTheWayAsync(json, User(http), ct) is { } other) problems.Add(other);
         if (problems.Count > 0) return StudioJson.WrongField("files", problems);
-        foreach (var json in definitions) await publisher.SaveDraftAsync(json, User(http), ct);
+        foreach (var json in definitions) await saves.TakeInAsync(json, User(http), ct);
         return StudioJson.Ok(new { count = definitions.Count });
     }
 
@@ -371,10 +357,18 @@ internal static class DefinitionEndpoints
     {
         var (body, problem) = await StudioJson.ReadAsync(request, ct);
         if (problem is not null) return problem;
-        var deleted = 0;
+        var (deleted, refused) = (0, new List<string>());
         foreach (var id in body.Texts(field) ?? [])
-            if (await delete(id, ct)) deleted++;
-        return StudioJson.Ok(new { deleted });
+            try
+            {
+                if (await delete(id, ct)) deleted++;
+            }
+            catch (DefinitionInvalidException e)
+            {
+                refused.AddRange(Texts(e));
+            }
+        // Studio shows errors and nothing else of the answer: what stays must be told by one.
+        return refused.Count == 0 ? StudioJson.Ok(new { deleted }) : StudioJson.Wrong([.. refused, $"All others were deleted: {deleted}."]);
     }
 
     private static async Task<IResult> RefreshAsync(HttpRequest request, DefinitionPublisher publisher, WorkflowCatalog catalog, CancellationToken ct)
@@ -400,9 +394,12 @@ internal static class DefinitionEndpoints
     private static async Task<IResult> RevisionAsync(string definitionId, long revision, IEngineStore store, DefinitionModels models, CancellationToken ct) =>
         await store.GetRevisionAsync(definitionId, revision, ct) is { } r ? Model(models.Export(r.AsDefinition())) : Results.NotFound();
 
-    private static async Task<IResult> RestoreAsync(string definitionId, long revision, HttpContext http, DefinitionPublisher publisher, DefinitionModels models, IEngineStore store, ActivityRegistry registry, CancellationToken ct)
+    private static async Task<IResult> RestoreAsync(
+        string definitionId, long revision, HttpContext http, DefinitionPublisher publisher, DefinitionSaves saves, DefinitionModels models, IEngineStore store, ActivityRegistry registry, CancellationToken ct)
     {
         if (await store.GetRevisionAsync(definitionId, revision, ct) is not { } r) return Results.NotFound();
+        if (http.Request.Query.Flag("over") != true && await saves.InTheWayAsync(r.Content, User(http), ct) is { } other)
+            return StudioJson.Wrong(other, "Restore it with ?over=true to replace that draft; it stays among the saves.");
         var row = await publisher.SaveDraftAsync(r.Content, User(http), ct);
         return Model(await SavedAsync(row, false, http, models, store, registry, ct));
     }

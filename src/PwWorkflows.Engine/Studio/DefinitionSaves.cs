@@ -40,9 +40,9 @@ internal sealed class DefinitionSaves(DefinitionPublisher publisher, IEngineStor
         }
         catch (OvertakenException e)
         {
-            var revision = await store.AddRefusedRevisionAsync(e.Latest with { Name = DefinitionJson.Text(model, "name"), Description = DefinitionJson.Text(model, "description"), Content = json, ContentHash = DefinitionPublisher.Hash(json), CreatedBy = user }, ct);
+            var revision = await KeepAsync(e.Latest, json, user, ct);
             throw new DefinitionOvertakenException(string.Create(CultureInfo.InvariantCulture,
-                $"{e.By ?? "The system"} saved this workflow at {e.At:HH:mm:ss} UTC on {e.At:yyyy-MM-dd}, after you had opened it. Your change is not saved over it; it is kept as revision {revision}. Reload the page to see the other change and make yours again, or restore the revision."));
+                $"{e.By ?? "The system"} saved this workflow at {Time(e.At)}, after you had opened it. Your change is not saved over it; it is kept as revision {revision}. Reload the page to see the other change and make yours again, or restore the revision."));
         }
 
         // Runs within the turn in which the save is made, on what is stored then.
@@ -54,6 +54,47 @@ internal sealed class DefinitionSaves(DefinitionPublisher publisher, IEngineStor
             if (since.Count == 0 && now.CreatedBy != user) throw new OvertakenException(now, now.CreatedBy, time.GetUtcNow());
         }
     }
+
+    /// <summary>Saves as a draft what was not read here before, such as a file: nothing tells what it was made from, so it is not saved over another person's draft.</summary>
+    /// <exception cref="DefinitionInvalidException">It is no definition.</exception>
+    /// <exception cref="DefinitionOvertakenException">The newest version is another person's draft. What was to be saved is kept as a revision.</exception>
+    public async Task<DefinitionRow> TakeInAsync(string json, string? user, CancellationToken ct)
+    {
+        try
+        {
+            return await publisher.SaveDraftAsync(json, user, ct, async versions =>
+            {
+                if (await OtherDraftAsync(versions, json, user, ct) is { } other) throw other;
+            });
+        }
+        catch (OvertakenException e)
+        {
+            var revision = await KeepAsync(e.Latest, json, user, ct);
+            throw new DefinitionOvertakenException(string.Create(CultureInfo.InvariantCulture, $"{Told(e)} What you import is not saved over it; it is kept as revision {revision}, which can be restored."));
+        }
+    }
+
+    /// <summary>Whose draft a definition would be saved over, for people; <c>null</c> when nobody else's.</summary>
+    public async Task<string?> InTheWayAsync(string json, string? user, CancellationToken ct) =>
+        DefinitionJson.Text(DefinitionJson.Parse(json), "definitionId") is { Length: > 0 } id && await OtherDraftAsync(await store.GetDefinitionsAsync(id, ct), json, user, ct) is { } other ? Told(other) : null;
+
+    private async Task<OvertakenException?> OtherDraftAsync(IReadOnlyList<DefinitionRow> versions, string json, string? user, CancellationToken ct)
+    {
+        if (versions.FirstOrDefault(v => v.IsLatest) is not { IsPublished: false, CreatedBy: { } by } draft || by == user || draft.ContentHash == DefinitionPublisher.Hash(json)) return null;
+        var saved = (await store.ListRevisionsAsync(draft.DefinitionId, 0, LookBack, ct)).FirstOrDefault(r => r.Accepted);
+        return new OvertakenException(draft, by, saved?.SavedAt ?? draft.CreatedAt);
+    }
+
+    private async Task<long> KeepAsync(DefinitionRow latest, string json, string? user, CancellationToken ct)
+    {
+        var definition = DefinitionJson.Parse(json);
+        return await store.AddRefusedRevisionAsync(
+            latest with { Name = DefinitionJson.Text(definition, "name"), Description = DefinitionJson.Text(definition, "description"), Content = json, ContentHash = DefinitionPublisher.Hash(json), CreatedBy = user }, ct);
+    }
+
+    private static string Told(OvertakenException e) => $"{e.By} saved a draft of “{e.Latest.Name ?? e.Latest.DefinitionId}” at {Time(e.At)} that is not published yet.";
+
+    private static string Time(DateTimeOffset at) => at.UtcDateTime.ToString("HH:mm:ss 'UTC on' yyyy-MM-dd", CultureInfo.InvariantCulture);
 
     private sealed class OvertakenException(DefinitionRow latest, string? by, DateTimeOffset at) : Exception
     {

@@ -124,6 +124,57 @@ public abstract class DefinitionContract(ITestDatabase database) : StudioTest(da
     }
 
     [Fact]
+    public async Task What_another_workflow_uses_is_not_deleted_and_the_answer_says_why()
+    {
+        await using var host = await StartStudioAsync();
+        var used = await host.Publisher.PublishAsync("""{"definitionId":"greeter","name":"greet","options":{"usableAsActivity":true},"root":{"type":"Elsa.Sequence","id":"s"}}""", null, null, Ct);
+        await host.Publisher.PublishAsync("""{"definitionId":"consumer","name":"uses it","root":{"type":"Elsa.Sequence","id":"s","activities":[{"type":"Greet","id":"g"}]}}""", null, null, Ct);
+        await host.Publisher.SaveDraftAsync("""{"definitionId":"free","root":{"type":"Elsa.Sequence","id":"s"}}""", null, Ct);
+        foreach (var path in (string[])["/workflow-definitions/greeter", "/workflow-definitions/greeter/version/1", "/workflow-definition-versions/" + used.Id])
+        {
+            var refused = await SendAsync(host, HttpMethod.Delete, path, null, "ada *");
+            Assert.True(refused.Status == 400, $"{path}: {refused.Status}");
+            Assert.Contains("used as an activity by another workflow", refused.Text, StringComparison.Ordinal);
+        }
+
+        // Of many all others are deleted.
+        var many = await PostAsync(host, "/bulk-actions/delete/workflow-definitions/by-definition-id", new { definitionIds = (string[])["greeter", "free"] });
+        Assert.Equal(400, many.Status);
+        Assert.Contains("Version 1 of 'greeter'", many.Text, StringComparison.Ordinal);
+        Assert.Contains("deleted: 1", many.Text, StringComparison.Ordinal);
+        Assert.Equal(400, (await PostAsync(host, "/bulk-actions/delete/workflow-definitions/by-id", new { ids = (string[])[used.Id] })).Status);
+        Assert.Equal((200, 404), ((await GetAsync(host, "/workflow-definitions/greeter")).Status, (await GetAsync(host, "/workflow-definitions/free")).Status));
+    }
+
+    [Fact]
+    public async Task What_is_imported_or_restored_does_not_replace_another_persons_draft_unseen()
+    {
+        var clock = new FakeTimeProvider(new DateTimeOffset(2026, 3, 1, 9, 30, 0, TimeSpan.Zero));
+        await using var host = await StartStudioAsync(services: s => s.AddSingleton<TimeProvider>(clock));
+        static object Definition(string text) => new { definitionId = "shared", name = "Shared", description = text, root = new { type = "Elsa.Sequence", id = "s" } };
+        Assert.Equal(200, (await PostAsync(host, "/workflow-definitions/import", Definition("Bob's"), "bob *")).Status);
+        Assert.Equal(200, (await PostAsync(host, "/workflow-definitions/import", Definition("Bob's again"), "bob *")).Status);
+        const string Told = "bob saved a draft of “Shared” at 09:30:00 UTC on 2026-03-01";
+        var imported = await PostAsync(host, "/workflow-definitions/import", Definition("Ada's"));
+        using var form = new MultipartFormDataContent { { new StringContent(JsonSerializer.Serialize(Definition("Ada's file"))), "files", "shared.json" } };
+        var files = await PostAsync(host, "/workflow-definitions/import-files", form);
+        var revisions = (await GetAsync(host, "/workflow-definitions/shared/revisions")).Body.GetProperty("items").EnumerateArray().ToList();
+        Assert.Equal([("ada", false), ("bob", true), ("bob", true)], revisions.Select(r => (r.GetProperty("savedBy").GetString(), r.GetProperty("accepted").GetBoolean())));
+        var restore = $"/workflow-definitions/shared/revisions/{revisions[0].GetProperty("id").GetInt64()}/restore";
+        Assert.All((Answer[])[imported, files, await PostAsync(host, restore)], refused =>
+        {
+            Assert.Equal(400, refused.Status);
+            Assert.Contains(Told, refused.Text, StringComparison.Ordinal);
+        });
+        Assert.Equal("Bob's again", (await GetAsync(host, "/workflow-definitions/shared?versionOptions=Latest")).Body.GetProperty("description").GetString());
+        Assert.Equal(200, (await PostAsync(host, restore + "?over=true")).Status);
+        Assert.Equal("Ada's", (await GetAsync(host, "/workflow-definitions/shared?versionOptions=Latest")).Body.GetProperty("description").GetString());
+        // What is published is nobody's draft.
+        Assert.Equal(200, (await PostAsync(host, "/workflow-definitions/shared/publish", new { })).Status);
+        Assert.Equal(200, (await PostAsync(host, "/workflow-definitions/import", Definition("Bob's third"), "bob *")).Status);
+    }
+
+    [Fact]
     public async Task Many_are_published_and_retracted_at_once_as_recorded()
     {
         await using var host = await StartStudioAsync();
@@ -241,7 +292,7 @@ public abstract class DefinitionContract(ITestDatabase database) : StudioTest(da
         var lost = revisions[1].GetProperty("id").GetInt64();
         Assert.Equal("Bob's", (await GetAsync(host, $"/workflow-definitions/anchor-foreach/revisions/{lost}")).Body.GetProperty("description").GetString());
         Assert.Equal(404, (await GetAsync(host, $"/workflow-definitions/anchor-http/revisions/{lost}")).Status);
-        var restored = await PostAsync(host, $"/workflow-definitions/anchor-foreach/revisions/{lost}/restore", null, "bob *");
+        var restored = await PostAsync(host, $"/workflow-definitions/anchor-foreach/revisions/{lost}/restore?over=true", null, "bob *");
         Assert.Equal(200, restored.Status);
         Assert.Equal("Bob's", Read(await GetAsync(host, Path))["description"]!.GetValue<string>());
 
