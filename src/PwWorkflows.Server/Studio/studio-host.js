@@ -40,16 +40,15 @@
 
   const take = pair => { refresh = pair.refreshToken ?? refresh; return access = pair.accessToken; };
 
+  // What an answer says of the sign-in: a pair of tokens, null when it has ended, undefined when the server could not tell.
+  const told = async answer => answer?.ok ? (pair => pair.isAuthenticated ? pair : null)(await answer.json()) : answer?.status === 401 || answer?.status === 403 ? null : undefined;
+
   // Whoever is signed in on the console's pages is signed in here; asking keeps that sign-in alive. When it has ended, so has this page's; its own token only helps while the console can't be asked.
   async function renew() {
-    const session = await fetch('/studio/host/session', { method: 'POST' }).catch(problem => { if (!refresh) throw problem; });
-    if (session?.ok) {
-      const pair = await session.json();
-      return pair.isAuthenticated ? take(pair) : access = refresh = null;
-    }
-    if (!refresh) return null;
-    const answer = await fetch(api + '/identity/refresh-token', { method: 'POST', headers: { Authorization: 'Bearer ' + refresh } });
-    return answer.ok ? take(await answer.json()) : null;
+    let pair = await told(await fetch('/studio/host/session', { method: 'POST' }).catch(() => undefined));
+    if (pair === undefined && refresh) pair = await told(await fetch(api + '/identity/refresh-token', { method: 'POST', headers: { Authorization: 'Bearer ' + refresh } }));
+    if (pair === undefined) throw new Error('The server could not tell whether the sign-in goes on.');
+    return pair ? take(pair) : access = refresh = null;
   }
 
   // Studio reads the token once per element; another provider gives all living elements the new one, and an unsaved edit stays.
@@ -114,7 +113,13 @@
 
   (async () => {
     const wanted = pages[page];
-    const token = await renew();
+    let token;
+    try {
+      token = await renew();
+    } catch {
+      say('The server did not answer. It may only be starting again.', location.href, 'Try again');
+      return;
+    }
     if (!wanted || !token) { signIn(); return; }
     document.getElementById('pw-user').textContent = claims(token).name ?? claims(token).sub;
     document.title = wanted.title;

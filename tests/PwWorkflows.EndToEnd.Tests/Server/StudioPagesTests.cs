@@ -136,7 +136,7 @@ public sealed class StudioPagesTests(RunningServer running)
         Assert.DoesNotContain(browser.Complaints, c => !c.Contains("404", StringComparison.Ordinal));
 
         // An open tab renews its token by the clock: over its own token while the console can't be asked, and no more once the sign-in has ended elsewhere.
-        await page.AddInitScriptAsync("const real = window.setTimeout; window.setTimeout = (call, wait, ...more) => { if (wait > 3600000) { window.due = call; return 0; } return real(call, wait, ...more); };");
+        await page.AddInitScriptAsync("const real = window.setTimeout; window.setTimeout = (call, wait, ...more) => { if (call.name === 'again') { window.due = call; window.pause = wait; return 0; } return real(call, wait, ...more); };");
         await page.GotoAsync("/studio/host/instances");
         await page.GetByText("Workflow Instances").First.WaitForAsync();
         var first = await page.EvaluateAsync<string>("() => window.pwStudio.token()");
@@ -144,8 +144,15 @@ public sealed class StudioPagesTests(RunningServer running)
         await page.EvaluateAsync("() => window.due()");
         Assert.NotEqual(first, await page.EvaluateAsync<string>("() => window.pwStudio.token()"));
         Assert.Equal(0, await page.GetByText("Your sign-in has ended.").CountAsync());
+        // A server that only fails for a while has not ended it either: the page asks again soon.
+        var second = await page.EvaluateAsync<string>("() => window.pwStudio.token()");
         await page.UnrouteAsync("**/studio/host/session");
+        foreach (var door in (string[])["**/studio/host/session", "**/identity/refresh-token"]) await page.RouteAsync(door, route => route.FulfillAsync(new() { Status = 503 }));
         await page.EvaluateAsync("() => window.due()");
+        Assert.Equal((0, second, 15000), (await page.GetByText("Your sign-in has ended.").CountAsync(), await page.EvaluateAsync<string>("() => window.pwStudio.token()"), await page.EvaluateAsync<int>("() => window.pause")));
+        foreach (var door in (string[])["**/studio/host/session", "**/identity/refresh-token"]) await page.UnrouteAsync(door);
+        await page.EvaluateAsync("() => window.due()");
+        Assert.NotEqual(15000, await page.EvaluateAsync<int>("() => window.pause"));
         Assert.Equal(0, await page.GetByText("Your sign-in has ended.").CountAsync());
         await page.Context.APIRequest.DeleteAsync("/studio/host/session");
         await page.EvaluateAsync("() => window.due()");
