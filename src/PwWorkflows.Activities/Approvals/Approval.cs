@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 
 namespace PwWorkflows.Activities.Approvals;
 
@@ -47,7 +48,22 @@ public sealed record ApprovalDecision(string Username, string DisplayName, strin
 /// <summary>A fact shown to whoever decides.</summary>
 /// <param name="Name">What it is.</param>
 /// <param name="Value">Its value.</param>
-public sealed record ApprovalDetail(string Name, string Value);
+public sealed record ApprovalDetail(string Name, string Value)
+{
+    /// <summary>A fact from a workflow's value, as it is shown.</summary>
+    internal static ApprovalDetail Of(string name, object? value) => new(name.Trim(), (Shown(value) ?? "").Trim());
+
+    private static string? Shown(object? value) => value switch
+    {
+        null => "",
+        string text => text,
+        bool flag => flag ? "yes" : "no",
+        JsonElement { ValueKind: JsonValueKind.String } json => json.GetString(),
+        JsonElement { ValueKind: JsonValueKind.Null or JsonValueKind.Undefined } => "",
+        IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
+        _ => JsonSerializer.Serialize(value),
+    };
+}
 
 /// <summary>A request for approval: a row of <c>approvals</c> with the words given so far.</summary>
 /// <param name="Id"><c>AP-</c> and ten upper case hexadecimal digits.</param>

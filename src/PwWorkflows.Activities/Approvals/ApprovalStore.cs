@@ -58,10 +58,23 @@ public sealed class ApprovalStore(IPwDatabase database)
         return (await database.QueryAsync($"SELECT count(*) FROM approvals a{where}", values, static r => r.GetInt64(0), ct).ConfigureAwait(false))[0];
     }
 
-    /// <summary>Whether something was approved: <see cref="Approval.Subject"/> is this and the request ended as approved.</summary>
-    public async Task<bool> IsApprovedAsync(string subject, CancellationToken ct) =>
-        (await database.QueryAsync(
-            "SELECT 1 FROM approvals WHERE subject = @subject AND status = 'approved' LIMIT 1", Parameters.Of(("subject", subject)), static r => r.GetInt32(0), ct).ConfigureAwait(false)).Count > 0;
+    /// <summary>
+    /// Whether exactly this was approved: not the subject alone, which any workflow can name, but what people were shown beside it.
+    /// </summary>
+    /// <param name="subject">The request's <see cref="Approval.Subject"/>.</param>
+    /// <param name="title">Its title.</param>
+    /// <param name="orderNumber">The order it is about.</param>
+    /// <param name="details">The facts shown, as the workflow gives them; their order does not matter.</param>
+    /// <param name="ct">Stops the wait.</param>
+    public async Task<bool> IsApprovedAsync(string subject, string title, string orderNumber, IReadOnlyDictionary<string, object?> details, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(details);
+        var facts = details.Select(static d => ApprovalDetail.Of(d.Key, d.Value)).ToHashSet();
+        var shown = await database.QueryAsync(
+            "SELECT details FROM approvals WHERE subject = @subject AND title = @title AND order_number = @order AND status = 'approved'",
+            Parameters.Of(("subject", subject), ("title", title), ("order", orderNumber)), static r => Details(r.GetString(0)), ct).ConfigureAwait(false);
+        return shown.Any(facts.SetEquals);
+    }
 
     /// <summary>Makes a request with the commit of the step that waits for it.</summary>
     public void Enlist(Approval approval)
@@ -150,12 +163,14 @@ public sealed class ApprovalStore(IPwDatabase database)
         return (conditions.Count == 0 ? "" : " WHERE " + string.Join(" AND ", conditions), values);
     }
 
+    private static List<ApprovalDetail> Details(string json) => JsonSerializer.Deserialize<List<ApprovalDetail>>(json, Json) ?? [];
+
     private static Approval Map(DbDataReader r) => new(r.GetString(0), r.GetString(1), r.GetString(2), r.GetString(3), r.GetString(4))
     {
         CorrelationId = r.Text(5),
         OrderNumber = r.Text(6),
         Subject = r.Text(7),
-        Details = JsonSerializer.Deserialize<List<ApprovalDetail>>(r.GetString(8), Json) ?? [],
+        Details = Details(r.GetString(8)),
         IfApproved = r.GetString(9),
         IfRejected = r.GetString(10),
         ApproverRole = r.GetString(11),

@@ -247,19 +247,9 @@ public sealed partial class RequestApproval : Activity
     {
         if (details is null) return [];
         if (details.Count > MostDetails) faults.Add(string.Create(CultureInfo.InvariantCulture, $"{nameof(Details)}: expected at most {MostDetails} facts, found {details.Count}."));
-        return [.. details.Take(MostDetails).Select(d => new ApprovalDetail(Text(d.Key, nameof(Details), LongestTitle, faults), Text(Shown(d.Value), $"{nameof(Details)}.{d.Key}", LongestText, faults)))];
+        return [.. details.Take(MostDetails).Select(static d => ApprovalDetail.Of(d.Key, d.Value)).Select(d =>
+            new ApprovalDetail(Text(d.Name, nameof(Details), LongestTitle, faults), Text(d.Value, $"{nameof(Details)}.{d.Name}", LongestText, faults)))];
     }
-
-    private static string? Shown(object? value) => value switch
-    {
-        null => "",
-        string text => text,
-        bool flag => flag ? "yes" : "no",
-        JsonElement { ValueKind: JsonValueKind.String } json => json.GetString(),
-        JsonElement { ValueKind: JsonValueKind.Null or JsonValueKind.Undefined } => "",
-        IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
-        _ => JsonSerializer.Serialize(value),
-    };
 
     [GeneratedRegex("^[A-Z]{3}$")]
     private static partial Regex CurrencyCode();

@@ -27,20 +27,19 @@ public sealed class FilingApprovals(ApprovalStore approvals, ApprovalOptions opt
         if (!IsNeeded(order)) return null;
         var hash = form.ValuesSha256();
         var subject = string.Create(CultureInfo.InvariantCulture, $"filing:499-A:{form.FilingYear}:{Fulfilment.Correlation(order.OrderNumber, cycle)}:{hash}");
-        if (await approvals.IsApprovedAsync(subject, ct).ConfigureAwait(false)) return null;
-        return new(
-            string.Create(CultureInfo.InvariantCulture, $"File FCC Form 499-A {form.FilingYear} for {form.LegalName}"),
-            subject,
-            new Dictionary<string, object?>
-            {
-                ["Carrier"] = form.LegalName,
-                ["Filer ID"] = form.FilerId,
-                ["Filing year"] = form.FilingYear,
-                ["Customer"] = $"{order.CustomerName} ({order.CustomerEmail})",
-                ["Paid"] = string.Create(CultureInfo.InvariantCulture, $"{order.AmountCents / 100m:#,##0.00} {order.Currency.ToUpperInvariant()}{(order.PaymentMethod is null ? "" : $" by {order.PaymentMethod}")}"),
-                ["Gross revenue (line 419)"] = string.Create(CultureInfo.InvariantCulture, $"{form.Line419.Total:#,##0} USD"),
-                ["Contribution base (line 423)"] = string.Create(CultureInfo.InvariantCulture, $"{form.Line423.Total:#,##0} USD, interstate {form.Line423.Interstate:#,##0}, international {form.Line423.International:#,##0}"),
-                ["Hash of the values"] = hash,
-            });
+        var title = string.Create(CultureInfo.InvariantCulture, $"File FCC Form 499-A {form.FilingYear} for {form.LegalName}");
+        var details = new Dictionary<string, object?>
+        {
+            ["Carrier"] = form.LegalName,
+            ["Filer ID"] = form.FilerId,
+            ["Filing year"] = form.FilingYear,
+            ["Customer"] = $"{order.CustomerName} ({order.CustomerEmail})",
+            ["Paid"] = string.Create(CultureInfo.InvariantCulture, $"{order.AmountCents / 100m:#,##0.00} {order.Currency.ToUpperInvariant()}{(order.PaymentMethod is null ? "" : $" by {order.PaymentMethod}")}"),
+            ["Gross revenue (line 419)"] = string.Create(CultureInfo.InvariantCulture, $"{form.Line419.Total:#,##0} USD"),
+            ["Contribution base (line 423)"] = string.Create(CultureInfo.InvariantCulture, $"{form.Line423.Total:#,##0} USD, interstate {form.Line423.Interstate:#,##0}, international {form.Line423.International:#,##0}"),
+            ["Hash of the values"] = hash,
+        };
+        // Whoever draws workflows names the subject: an approval counts only when people were shown what this gate shows them.
+        return await approvals.IsApprovedAsync(subject, title, order.OrderNumber, details, ct).ConfigureAwait(false) ? null : new(title, subject, details);
     }
 }

@@ -55,6 +55,7 @@ public sealed class MailPreviews
         ["expires_at"] = "2026-12-01 12:00 UTC",
         ["link_expires_at"] = "2026-12-01 12:00 UTC",
         ["left"] = "2 days",
+        ["subject"] = "filing:499-A:2026:CO-1A2B3C4D:5E1F0A",
         ["if_approved"] = "The form is filed.",
         ["if_rejected"] = "The order stops.",
         ["people"] = 2,

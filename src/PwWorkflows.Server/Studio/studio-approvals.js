@@ -52,7 +52,12 @@
       made.addEventListener('click', () => decide(made, decision));
       return made;
     };
-    const facts = approval.details.flatMap(d => [make('dt', { text: d.name }), make('dd', { text: d.value })]);
+    const facts = [
+      ...(approval.order_number ? [['Order', approval.order_number]] : []),
+      ...approval.details.map(d => [d.name, d.value]),
+      ...(approval.subject ? [['Holds for', approval.subject]] : []),
+      ['Asked by', (approval.requested_by ?? 'the system') + ', by the workflow ' + approval.definition_id],
+    ].flatMap(([name, value]) => [make('dt', { text: name }), make('dd', { text: value })]);
     panel.replaceChildren(
       make('h2', { text: approval.status === 'waiting' ? 'Waits for an approval' : 'Approval ' + approval.status }),
       make('p', { class: 'pw-title', text: approval.title }),

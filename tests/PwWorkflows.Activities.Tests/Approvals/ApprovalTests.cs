@@ -341,13 +341,13 @@ public abstract class ApprovalTests(PostgresFixture? postgres) : IAsyncLifetime
     [Fact]
     public async Task Those_who_may_decide_are_mailed_once_reminded_and_no_more_when_it_is_decided()
     {
-        var id = await AskAsync(a => a with { People = 2, RequestedBy = "cleo", RemindEvery = TimeSpan.FromHours(24), NextReminderAt = a.RequestedAt.AddHours(24) });
+        var id = await AskAsync(a => a with { People = 2, RequestedBy = "cleo", Subject = "payout:7", RemindEvery = TimeSpan.FromHours(24), NextReminderAt = a.RequestedAt.AddHours(24) });
         var (_, _, _, _, other) = Node();
         await Task.WhenAll(Task.Run(() => _watch.LookAsync(false, Ct), Ct), Task.Run(() => other.LookAsync(false, Ct), Ct));
         await LookAsync();
         await LookAsync();
         Assert.Equal(["ada", "bob"], _mails.Readers());
-        Assert.All(_mails.Sent, m => Assert.Equal(("requested", "Pay 1,250 dollars"), ((string)m.Values["kind"]!, (string)m.Values["title"]!)));
+        Assert.All(_mails.Sent, m => Assert.Equal(("requested", "Pay 1,250 dollars", "cleo", "payout:7"), (m.Values["kind"], m.Values["title"], m.Values["requested_by"], m.Values["subject"])));
 
         _mails.Sent.Clear();
         _time.Advance(TimeSpan.FromHours(24));

@@ -268,9 +268,16 @@ public sealed class ServiceTests : IAsyncLifetime
         Assert.Equal((FulfillmentStatuses.ReadyToFile, "Waits for an administrator's approval."), (order.FulfillmentStatus, order.HoldReason));
         Assert.IsType<FilingOutcome.ApprovalMissing>(await _service.FileAsync(Order, "", Ct));
 
-        await ApproveAsync(asked.Subject + "0");
+        // A workflow can ask for anything under any subject: an approval counts only when people saw what is filed, and for which order.
+        await ApproveAsync(asked with { Subject = asked.Subject + "0" });
+        await ApproveAsync(asked with { Title = "Order pens" });
+        await ApproveAsync(asked with { Details = new Dictionary<string, object?>(asked.Details) { ["Gross revenue (line 419)"] = "1 USD" } });
+        await ApproveAsync(asked with { Details = asked.Details.Append(new("Note", "only a rehearsal")).ToDictionary() });
+        await ApproveAsync(asked, order: "CO-0000FFFF");
+        await ApproveAsync(asked, order: null);
         Assert.IsType<FilingOutcome.ApprovalMissing>(await _service.FileAsync(Order, "", Ct));
-        await ApproveAsync(asked.Subject);
+        Assert.Equal(asked.Subject, (await _service.CheckIntakeAsync(Order, "", Ct)).Approval?.Subject);
+        await ApproveAsync(asked, Order);
         Assert.Null((await _service.CheckIntakeAsync(Order, "", Ct)).Approval);
 
         // Other values are another request.
@@ -282,12 +289,20 @@ public sealed class ServiceTests : IAsyncLifetime
         Assert.Equal(1, _portal.Usac.CountFilings(Order));
     }
 
-    Task ApproveAsync(string subject) => _database.ExecuteAsync(
-        """
-        INSERT INTO approvals (id, instance_id, activity_instance_id, definition_id, title, subject, details, if_approved, if_rejected, approver_role, approvers, people, requested_at, expires_at, escalate_to, status, decided_at)
-        VALUES (@id, @id, @id, 'd', 't', @subject, '[]', '', '', 'admin', '[]', 1, @now, @now, '[]', 'approved', @now)
-        """,
-        Data.Parameters.Of(("id", subject), ("subject", subject), ("now", TimeProvider.System.GetUtcNow())), Ct);
+    async Task ApproveAsync(FilingApproval asked, string? order = Order)
+    {
+        var (store, id, now) = (new ApprovalStore(_database), Guid.NewGuid().ToString("N"), TimeProvider.System.GetUtcNow());
+        store.Enlist(new Approval(id, id, id, "drawn", asked.Title)
+        {
+            Subject = asked.Subject,
+            OrderNumber = order,
+            Details = [.. asked.Details.Select(d => new ApprovalDetail(d.Key, Convert.ToString(d.Value, System.Globalization.CultureInfo.InvariantCulture)!))],
+            RequestedAt = now,
+            ExpiresAt = now.AddDays(1),
+        });
+        await _database.CommitAsync(Ct);
+        await _database.ExecuteAsync("UPDATE approvals SET status = 'approved', decided_at = @now WHERE id = @id", Data.Parameters.Of(("now", now), ("id", id)), Ct);
+    }
 
     [Fact]
     public void The_start_of_the_service_is_logged_word_for_word()
