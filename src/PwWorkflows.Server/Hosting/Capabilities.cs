@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Authorization;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using PwWorkflows.Activities;
 using PwWorkflows.Activities.Approvals;
@@ -69,8 +70,7 @@ internal static class Capabilities
         StudioPages.Map(app);
         ConsoleSetup.Map(app);
         OrderIntake.Map(app);
-        // Whoever forgets to name a role on an endpoint gets the strictest one.
-        var admin = app.MapGroup("/api/v1/admin");
+        var admin = MapAdmin(app);
         OrderEndpoints.Map(admin);
         WorkflowEndpoints.Map(admin);
         WebhookEndpoints.Map(admin);
@@ -82,5 +82,16 @@ internal static class Capabilities
         if (app.Services.GetService<MovableClock>() is not null) ClockEndpoints.Map(admin);
         // Unknown paths below /api/v1/admin are guarded too: a stranger can't tell them from known ones.
         admin.MapFallback(static () => Http.Problems.Of(StatusCodes.Status404NotFound, null)).RequireAuthorization(Roles.Viewer);
+    }
+
+    /// <summary>The group of the admin API. Whoever forgets to name a role on an endpoint gets the strictest one; a policy of the group itself would be asked for besides the endpoint's own.</summary>
+    internal static RouteGroupBuilder MapAdmin(IEndpointRouteBuilder routes)
+    {
+        var admin = routes.MapGroup("/api/v1/admin");
+        ((IEndpointConventionBuilder)admin).Finally(static endpoint =>
+        {
+            if (!endpoint.Metadata.Any(static m => m is IAuthorizeData)) endpoint.Metadata.Add(new AuthorizeAttribute(Roles.Admin));
+        });
+        return admin;
     }
 }
