@@ -89,7 +89,11 @@ public sealed class ApprovalDesk(
         var word = approve ? ApprovalStatuses.Approved : ApprovalStatuses.Rejected;
         if (approval.Decisions.Any(d => d.Username == username && d.Decision == word)) return new DecideResult.Repeated(approval);
         if (approval.Status != ApprovalStatuses.Waiting) return new DecideResult.TooLate(approval);
-        if (approval.ExpiresAt <= now) return new DecideResult.TooLate(await EndAsync(connection, transaction, approval, ApprovalStatuses.Expired, "system", now, here ? now + SendFirst : now, ct).ConfigureAwait(false));
+        if (approval.ExpiresAt <= now)
+        {
+            await AnnounceAsync(connection, transaction, approval, [], now, ct).ConfigureAwait(false);
+            return new DecideResult.TooLate(await EndAsync(connection, transaction, approval, ApprovalStatuses.Expired, "system", now, here ? now + SendFirst : now, ct).ConfigureAwait(false));
+        }
 
         // The roles of now: who was deactivated or is no administrator any more decides nothing, by no door.
         var people = await ApprovalStore.ApproversAsync(connection, transaction, ct).ConfigureAwait(false);
