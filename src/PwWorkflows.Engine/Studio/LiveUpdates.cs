@@ -15,9 +15,9 @@ internal sealed class WorkflowInstanceHub(IEngineStore store, InstanceWatcher wa
     public async Task ObserveInstanceAsync(string instanceId)
     {
         // What an instance says to a viewer that is not there, a stock server says too.
-        if (await store.GetInstanceAsync(instanceId, Context.ConnectionAborted) is not { } row) throw new HubException("Access denied.");
+        if (await store.GetInstanceAsync(instanceId, Context.ConnectionAborted) is null) throw new HubException("Access denied.");
         await Groups.AddToGroupAsync(Context.ConnectionId, instanceId, Context.ConnectionAborted);
-        watcher.Watch(Context.ConnectionId, row);
+        watcher.Watch(Context.ConnectionId, instanceId);
     }
 
     /// <inheritdoc />
@@ -38,10 +38,11 @@ internal sealed class InstanceWatcher(IEngineStore store, IHubContext<WorkflowIn
     private readonly ConcurrentDictionary<string, (DateTimeOffset UpdatedAt, InstanceStatus Status)> _seen = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim _anybody = new(0);
 
-    public void Watch(string connectionId, InstanceRow row)
+    /// <summary>Tells of an instance from now on, and of its state once: what a viewer shows it read before it came here, and a commit in between would be told to nobody.</summary>
+    public void Watch(string connectionId, string instanceId)
     {
-        _seen.TryAdd(row.Id, (row.UpdatedAt, row.Status));
-        _watched.GetOrAdd(connectionId, static _ => new(StringComparer.Ordinal))[row.Id] = 0;
+        _watched.GetOrAdd(connectionId, static _ => new(StringComparer.Ordinal))[instanceId] = 0;
+        _seen.TryRemove(instanceId, out _);
         _anybody.Release();
     }
 

@@ -21,6 +21,11 @@ public sealed class LiveUpdateTests() : StudioTest(new OnSqliteFile())
         using var socket = await ConnectAsync(host);
         await SendAsync(socket, new { type = 1, invocationId = "0", target = "ObserveInstanceAsync", arguments = (string[])[id] });
         Assert.Equal("""{"type":3,"invocationId":"0","result":null}""", (await ReceiveAsync(socket)).GetRawText());
+        // The state as it is, once: the viewer may have read an older one before it came here.
+        var first = await ReceiveAsync(socket);
+        Assert.Equal("ActivityExecutionLogUpdatedAsync", first.GetProperty("target").GetString());
+        Assert.True(first.GetProperty("arguments")[0].GetProperty("stats").EnumerateArray().Single(s => s.GetProperty("activityId").GetString() == "d1").GetProperty("isBlocked").GetBoolean());
+        foreach (var target in (string[])["WorkflowExecutionLogUpdatedAsync", "WorkflowInstanceUpdatedAsync"]) Assert.Equal(target, (await ReceiveAsync(socket)).GetProperty("target").GetString());
         await PostAsync(host, "/events/OrderPaid/trigger", new { workflowInstanceId = id, input = new { amount = 1 }, workflowExecutionMode = "Synchronous" });
 
         var stock = JsonDocument.Parse(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Data", "captures", "160-signalr-workflow-instance-hub.json"))).RootElement
