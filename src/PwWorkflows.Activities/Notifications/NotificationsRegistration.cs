@@ -1,3 +1,4 @@
+using Elsa.Workflows;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -15,6 +16,7 @@ public static class NotificationsRegistration
         services.AddErpNext();
         services.AddSettings<MailOptions>(static (o, s) => o.Bind(s));
         services.TryAddSingleton<MailPreviews>();
+        services.AddScoped<IPropertyUIHandler, MailTemplateChoices>();
         services.TryAddSingleton<IMailSender, MailSender>();
         services.TryAddSingleton<AdminToDos>();
         services.TryAddSingleton<StuckInstances>();

@@ -28,7 +28,7 @@ public sealed class BeginFulfilment : Activity
     public Input<string?> Cycle { get; set; } = default!;
 
     /// <summary>How the order came: stripe, erpnext, jobs.</summary>
-    [Input(Description = "How the order came: stripe, erpnext, jobs.")]
+    [Input(Description = "How the order came.", UIHint = InputUIHints.DropDown, Options = new[] { "stripe", "erpnext", "jobs" })]
     public Input<string?> Door { get; set; } = default!;
 
     /// <summary>Key of the service.</summary>
@@ -234,7 +234,7 @@ public sealed class DispatchFulfilment : CodeActivity
     public Input<string?> Cycle { get; set; } = default!;
 
     /// <summary>How the orders came: stripe, erpnext, jobs.</summary>
-    [Input(Description = "How the orders came: stripe, erpnext, jobs.")]
+    [Input(Description = "How the orders came.", UIHint = InputUIHints.DropDown, Options = new[] { "stripe", "erpnext", "jobs" })]
     public Input<string> Door { get; set; } = default!;
 
     /// <summary>The workflow to start.</summary>
@@ -411,7 +411,7 @@ public sealed class NotifyCustomer : CodeActivity
     public Input<string> OrderNumber { get; set; } = default!;
 
     /// <summary>Name of the template.</summary>
-    [Input(Description = "Name of the template, such as order-received.")]
+    [Input(Description = "Name of the template, such as order-received.", UIHint = InputUIHints.DropDown, UIHandler = typeof(MailTemplateChoices))]
     public Input<string> Template { get; set; } = default!;
 
     /// <summary>The billing cycle of a renewal; empty for the order itself.</summary>

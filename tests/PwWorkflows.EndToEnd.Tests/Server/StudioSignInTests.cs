@@ -76,12 +76,18 @@ public sealed class StudioSignInTests(RunningServer running)
             Assert.NotEmpty(i.GetProperty("category").GetString()!);
             Assert.NotEmpty(i.GetProperty("description").GetString()!);
         });
-        var state = ours.Single(i => i.GetProperty("typeName").GetString() == "Pw.AdvanceSalesOrder").GetProperty("inputs").EnumerateArray().Single(i => i.GetProperty("name").GetString() == "State");
-        Assert.Equal("dropdown", state.GetProperty("uiHint").GetString());
         // The states are those of the site's own workflow.
-        var states = state.GetProperty("uiSpecifications").GetProperty("dropdown").GetProperty("selectList").GetProperty("items").EnumerateArray().Select(i => i.GetProperty("value").GetString()).ToList();
-        Assert.Superset(new HashSet<string?> { "Pending Payment", "Service Queued", "Delivered" }, states.ToHashSet());
+        Assert.Superset(new HashSet<string?> { "Pending Payment", "Service Queued", "Delivered" }, ChoicesOf("Pw.AdvanceSalesOrder", "State").ToHashSet());
+        Assert.Superset(new HashSet<string?> { "order-received", "order-filed", "renewal-unpaid" }, ChoicesOf("Pw.NotifyCustomer", "Template").ToHashSet());
+        foreach (var activity in (string[])["Pw.BeginFulfilment", "Pw.DispatchFulfilment"]) Assert.Equal(["stripe", "erpnext", "jobs"], ChoicesOf(activity, "Door"));
         Assert.Equal(items.Count, items.Select(i => (i.GetProperty("typeName").GetString(), i.GetProperty("version").GetInt32())).Distinct().Count());
+
+        IEnumerable<string?> ChoicesOf(string activity, string input)
+        {
+            var found = ours.Single(i => i.GetProperty("typeName").GetString() == activity).GetProperty("inputs").EnumerateArray().Single(i => i.GetProperty("name").GetString() == input);
+            Assert.Equal("dropdown", found.GetProperty("uiHint").GetString());
+            return found.GetProperty("uiSpecifications").GetProperty("dropdown").GetProperty("selectList").GetProperty("items").EnumerateArray().Select(i => i.GetProperty("value").GetString());
+        }
     }
 
     [Fact]
