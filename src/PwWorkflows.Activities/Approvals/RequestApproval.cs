@@ -28,6 +28,9 @@ public sealed partial class RequestApproval : Activity
     /// <summary>The activity's type.</summary>
     internal const string TypeName = "Pw.RequestApproval";
 
+    /// <summary>Property of an instance that somebody started by hand: the sign-in name. The engine sets it, no input does.</summary>
+    internal const string StartedBy = "StartedBy";
+
     private const int LongestTitle = 200;
     private const int LongestText = 2000;
     private const int MostDetails = 50;
@@ -82,7 +85,7 @@ public sealed partial class RequestApproval : Activity
     public Input<string?> Subject { get; set; } = default!;
 
     /// <summary>Who asks.</summary>
-    [Input(DisplayName = "Requested by", Description = "Sign-in name of who asks; empty for the system.", Order = 12)]
+    [Input(DisplayName = "Requested by", Description = "Sign-in name of who asks; empty for whoever started the workflow by hand, else the system.", Order = 12)]
     public Input<string?> RequestedBy { get; set; } = default!;
 
     /// <summary>How long it waits.</summary>
@@ -188,7 +191,7 @@ public sealed partial class RequestApproval : Activity
         var escalate = Positive(EscalateAfter.GetOrDefault(context));
         var approvers = Names(Approvers.GetOrDefault(context), nameof(Approvers), people, faults);
         var escalateTo = Names(EscalateTo.GetOrDefault(context), nameof(EscalateTo), people, faults);
-        var by = RequestedBy.GetOrDefault(context) is { } asker && asker.Trim().Length > 0 ? Text(asker, nameof(RequestedBy), 100, faults) : null;
+        var by = RequestedBy.GetOrDefault(context) is { } asker && asker.Trim().Length > 0 ? Text(asker, nameof(RequestedBy), 100, faults) : context.WorkflowExecutionContext.GetProperty<string>(StartedBy);
         if (count == 2 && approvers.Count > 0)
         {
             var able = approvers.Count(a => by is null || !ApprovalPolicy.IsSame(a, by));

@@ -496,9 +496,9 @@ public sealed class ScheduleBook
     /// <summary>The runs that wait or go on, oldest due time first.</summary>
     private Task<List<OpenRun>> OpenAsync(string scheduleId, CancellationToken ct) =>
         _database.QueryAsync(
-            "SELECT id, nominal_at, due_at, cause, outcome, caught_up, dry_run, covers, instance_id, started_at, alert_at, alerted FROM schedule_runs WHERE schedule_id = @id AND outcome IN ('waiting', 'running') ORDER BY nominal_at, id",
+            "SELECT id, nominal_at, due_at, cause, outcome, caught_up, dry_run, covers, instance_id, started_at, alert_at, alerted, requested_by FROM schedule_runs WHERE schedule_id = @id AND outcome IN ('waiting', 'running') ORDER BY nominal_at, id",
             Parameters.Of(("id", scheduleId)),
-            static r => new OpenRun(r.GetString(0), r.Time(1), r.Time(2), r.GetString(3), r.GetString(4), r.GetBoolean(5), r.GetBoolean(6), r.GetInt64(7), r.Text(8), r.TimeOrNull(9), r.TimeOrNull(10), r.GetBoolean(11)),
+            static r => new OpenRun(r.GetString(0), r.Time(1), r.Time(2), r.GetString(3), r.GetString(4), r.GetBoolean(5), r.GetBoolean(6), r.GetInt64(7), r.Text(8), r.TimeOrNull(9), r.TimeOrNull(10), r.GetBoolean(11), r.Text(12)),
             ct);
 
     private static ScheduleRunView ReadRun(DbDataReader r) => new(

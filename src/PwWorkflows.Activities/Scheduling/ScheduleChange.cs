@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using PwWorkflows.Activities.Approvals;
 using PwWorkflows.Activities.Data;
 
 namespace PwWorkflows.Activities.Scheduling;
@@ -54,7 +55,7 @@ internal sealed class ScheduleChange(ScheduleRow row, DateTimeOffset now, string
         switch (run.Fate)
         {
             case Fate.Start:
-                Start(id, run.Nominal, due, run.CaughtUp, dryRun, manual ? 1 : run.Covers, manual, late);
+                Start(id, run.Nominal, due, run.CaughtUp, dryRun, manual ? 1 : run.Covers, manual, late, by);
                 if (tooLate) Alert(id, $"{Row.Name} started {CadenceWords.Length(Now - due)} late; its deadline is {CadenceWords.Length(Row.Settings.Deadline!.Value)}.");
                 break;
             case Fate.Wait:
@@ -78,7 +79,7 @@ internal sealed class ScheduleChange(ScheduleRow row, DateTimeOffset now, string
             Parameters.Of(("now", Now), ("late", late), ("id", run.Id), ("version", Row.Version), ("node", node), ("alert", alert)), 1));
         if (alert is { } at && (Row.AlertAt is null || at < Row.AlertAt)) Row = Row with { AlertAt = at };
         Row = Row with { Waiting = Row.Waiting - 1 };
-        Start(run.Id, run.Nominal, run.DueAt, run.CaughtUp, run.DryRun, Math.Max(1, run.Covers), run.Cause == "manual", late);
+        Start(run.Id, run.Nominal, run.DueAt, run.CaughtUp, run.DryRun, Math.Max(1, run.Covers), run.Cause == "manual", late, run.RequestedBy);
     }
 
     /// <summary>Lets a run that waited not run.</summary>
@@ -168,10 +169,13 @@ internal sealed class ScheduleChange(ScheduleRow row, DateTimeOffset now, string
 
     private static DateTimeOffset? Earlier(DateTimeOffset? a, DateTimeOffset? b) => a is null || b < a ? b ?? a : a;
 
-    private void Start(string id, DateTimeOffset nominal, DateTimeOffset due, bool caughtUp, bool dryRun, long covers, bool manual, long late)
+    private void Start(string id, DateTimeOffset nominal, DateTimeOffset due, bool caughtUp, bool dryRun, long covers, bool manual, long late, string? by)
     {
         Row = Row with { Running = Row.Running + 1, LastRunAt = Now, LastNominalAt = nominal, LastLateMs = late };
         if (!manual) Bump(caughtUp ? "caught_up" : "ran", covers);
+        var properties = new Dictionary<string, object?> { [ScheduleEnds.Run] = id, [ScheduleEnds.Due] = due.UtcDateTime.ToString("O", CultureInfo.InvariantCulture) };
+        // Whoever runs it by hand is who asks for what it asks an approval for.
+        if (by is not null) properties[RequestApproval.StartedBy] = by;
         Starts.Add(new ScheduleStart(
             id, Row.VersionId, Row.ActivityId, string.Create(CultureInfo.InvariantCulture, $"{Row.Name} {nominal.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z"),
             new Dictionary<string, object?>
@@ -182,7 +186,7 @@ internal sealed class ScheduleChange(ScheduleRow row, DateTimeOffset now, string
                 [nameof(Schedule.Covers)] = covers,
                 ["ScheduleName"] = Row.Name,
             },
-            new Dictionary<string, object?> { [ScheduleEnds.Run] = id, [ScheduleEnds.Due] = due.UtcDateTime.ToString("O", CultureInfo.InvariantCulture) }));
+            properties));
         var name = Row.Name;
         Tell.Add(l => ScheduleLog.Started(l, name, nominal.ToUniversalTime(), id, late));
     }

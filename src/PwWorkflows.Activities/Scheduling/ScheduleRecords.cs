@@ -162,4 +162,4 @@ internal sealed record ScheduleRow
 }
 
 /// <summary>A run that waits or goes on.</summary>
-internal sealed record OpenRun(string Id, DateTimeOffset Nominal, DateTimeOffset DueAt, string Cause, string Outcome, bool CaughtUp, bool DryRun, long Covers, string? InstanceId, DateTimeOffset? StartedAt, DateTimeOffset? AlertAt, bool Alerted);
+internal sealed record OpenRun(string Id, DateTimeOffset Nominal, DateTimeOffset DueAt, string Cause, string Outcome, bool CaughtUp, bool DryRun, long Covers, string? InstanceId, DateTimeOffset? StartedAt, DateTimeOffset? AlertAt, bool Alerted, string? RequestedBy);

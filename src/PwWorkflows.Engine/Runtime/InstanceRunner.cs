@@ -15,6 +15,9 @@ namespace PwWorkflows.Engine;
 internal sealed record StartArguments(string InstanceId, string? CorrelationId, IDictionary<string, object?>? Input, string? ParentInstanceId = null, string? TriggerActivityId = null, string? Name = null,
     IDictionary<string, object?>? Properties = null, IDictionary<string, object?>? Variables = null)
 {
+    /// <summary>Property of an instance: sign-in name of the person who started it, or the one from which it comes. Activities read it by this name.</summary>
+    public const string StartedBy = "StartedBy";
+
     /// <summary>Work items this start carries out; gone when it commits.</summary>
     public IReadOnlyList<string> CompletedWork { get; init; } = [];
     /// <summary>Work that must be in the first commit, such as the next due time of a schedule.</summary>

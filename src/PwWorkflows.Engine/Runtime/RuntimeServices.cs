@@ -34,9 +34,13 @@ internal sealed class RuntimeServices(IEngineStore store, QueueWorker queue, Ins
             return new DispatchWorkflowResponse(false, $"There is no published workflow '{request.DefinitionId}'.");
         var now = _time.GetUtcNow();
         await SubmitAsync(WorkItems.Start(request.InstanceId ?? Ids.Row(now),
-            new WorkItems.StartPayload(request.DefinitionId, request.DefinitionVersionId, request.Input!, request.ParentWorkflowInstanceId, null, request.TriggerActivityId, null, request.Properties!), request.CorrelationId, _time), cancellationToken);
+            new WorkItems.StartPayload(request.DefinitionId, request.DefinitionVersionId, request.Input!, request.ParentWorkflowInstanceId, null, request.TriggerActivityId, null, WithStarter(request.Properties!)), request.CorrelationId, _time), cancellationToken);
         return DispatchWorkflowResponse.Success();
     }
+
+    // Who started a workflow has started those that it starts.
+    private static IDictionary<string, object?>? WithStarter(IDictionary<string, object?>? properties) =>
+        Ambient.Current?.GetProperty<string>(StartArguments.StartedBy) is not { } user ? properties : new Dictionary<string, object?>(properties ?? new Dictionary<string, object?>()) { [StartArguments.StartedBy] = user };
 
     public async Task<DispatchWorkflowResponse> DispatchAsync(DispatchWorkflowInstanceRequest request, DispatchWorkflowOptions? o = null, CancellationToken cancellationToken = default)
     {

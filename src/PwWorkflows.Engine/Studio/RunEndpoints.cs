@@ -67,15 +67,16 @@ internal static class RunEndpoints
             });
         }
 
-        public StartArguments Arguments(JsonObject body, string? instanceId = null) => new(
+        /// <summary>What the request says, and who sends it: no input can name another starter.</summary>
+        public StartArguments Arguments(JsonObject body, HttpContext http, string? instanceId = null) => new(
             instanceId ?? Ids.Row(time.GetUtcNow()), Given(body, "correlationId"), Map(body["input"]), TriggerActivityId: Given(body, "triggerActivityId") ?? (body["activityHandle"] as JsonObject)?.Text("activityId"),
-            Name: Given(body, "name"), Variables: Map(body["variables"]));
+            Name: Given(body, "name"), Properties: http.User.Identity?.Name is { } user ? new Dictionary<string, object?> { [StartArguments.StartedBy] = user } : null, Variables: Map(body["variables"]));
 
         /// <summary>Stores starts; each instance has its id already.</summary>
         public async Task<IReadOnlyList<string>> DispatchAsync(CompiledWorkflow workflow, IReadOnlyList<StartArguments> starts, CancellationToken ct)
         {
             await queue.EnqueueHereAsync(
-                [.. starts.Select(s => WorkItems.Start(s.InstanceId, new WorkItems.StartPayload(workflow.DefinitionId, workflow.Workflow.VersionId, s.Input, null, null, s.TriggerActivityId, s.Name), s.CorrelationId, time))], ct);
+                [.. starts.Select(s => WorkItems.Start(s.InstanceId, new WorkItems.StartPayload(workflow.DefinitionId, workflow.Workflow.VersionId, s.Input, null, null, s.TriggerActivityId, s.Name, s.Properties), s.CorrelationId, time))], ct);
             return [.. starts.Select(s => s.InstanceId)];
         }
 
@@ -106,7 +107,7 @@ internal static class RunEndpoints
     {
         var (workflow, problem) = await starter.FindAsync(definitionId, body, ct);
         if (workflow is null) return problem!;
-        var outcome = await starter.RunAsync(workflow, starter.Arguments(body));
+        var outcome = await starter.RunAsync(workflow, starter.Arguments(body, http));
         http.Response.Headers["x-elsa-workflow-cannot-start"] = outcome.CannotStart ? "True" : "False";
         http.Response.Headers.AccessControlExposeHeaders = "x-elsa-workflow-instance-id, x-elsa-workflow-cannot-start, x-elsa-response";
         if (outcome.CannotStart) return Results.Ok();
@@ -117,26 +118,26 @@ internal static class RunEndpoints
         return StudioJson.Ok(new { workflowState = row is null ? null : InstanceModels.State(row) }, faulted ? StatusCodes.Status500InternalServerError : StatusCodes.Status200OK);
     }
 
-    private static async Task<IResult> DispatchAsync(string definitionId, HttpRequest request, Starter starter, CancellationToken ct)
+    private static async Task<IResult> DispatchAsync(string definitionId, HttpContext http, Starter starter, CancellationToken ct)
     {
-        var (body, problem) = await StudioJson.ReadAsync(request, ct);
+        var (body, problem) = await StudioJson.ReadAsync(http.Request, ct);
         if (problem is not null) return problem;
         (var workflow, problem) = await starter.FindAsync(definitionId, body, ct);
         if (workflow is null) return problem!;
         var id = body.Text("instanceId") is { Length: > 0 } given ? given : null;
         if (id is not null && await starter.Store.GetInstanceAsync(id, ct) is not null) return StudioJson.Wrong($"There is an instance {id} already.");
-        return StudioJson.Ok(new { workflowInstanceId = (await starter.DispatchAsync(workflow, [starter.Arguments(body, id)], ct))[0] });
+        return StudioJson.Ok(new { workflowInstanceId = (await starter.DispatchAsync(workflow, [starter.Arguments(body, http, id)], ct))[0] });
     }
 
-    private static async Task<IResult> BulkDispatchAsync(string definitionId, HttpRequest request, Starter starter, CancellationToken ct)
+    private static async Task<IResult> BulkDispatchAsync(string definitionId, HttpContext http, Starter starter, CancellationToken ct)
     {
-        var (body, problem) = await StudioJson.ReadAsync(request, ct);
+        var (body, problem) = await StudioJson.ReadAsync(http.Request, ct);
         if (problem is not null) return problem;
         var count = body.Number("count") ?? 1;
         if (count is < 1 or > MostAtOnce) return StudioJson.Wrong($"count must be 1 to {MostAtOnce}.");
         (var workflow, problem) = await starter.FindAsync(definitionId, body, ct);
         if (workflow is null) return problem!;
-        return StudioJson.Ok(new { workflowInstanceIds = await starter.DispatchAsync(workflow, [.. Enumerable.Range(0, count).Select(_ => starter.Arguments(body))], ct) });
+        return StudioJson.Ok(new { workflowInstanceIds = await starter.DispatchAsync(workflow, [.. Enumerable.Range(0, count).Select(_ => starter.Arguments(body, http))], ct) });
     }
 
     /// <summary>Runs one activity by itself, in memory; nothing of it is stored. What changes something outside is not tried out: it would really happen.</summary>
@@ -191,11 +192,11 @@ internal static class RunEndpoints
         });
     }
 
-    private static IEnumerable<ActivityNode> Below(ActivityNode node) => node.Children.SelectMany(Below).Prepend(node);
     // What hands work to the engine has no kind in Elsa, and its work would be lost with the run that nobody commits.
     private static bool ChangesOutside(ActivityClass activity, StudioOptions options) =>
         activity.Descriptor.Kind is ActivityKind.Task or ActivityKind.Job || HandsOver.Contains(activity.ClrType) || !options.MayTryOut(activity.ClrType);
 
+    private static IEnumerable<ActivityNode> Below(ActivityNode node) => node.Children.SelectMany(Below).Prepend(node);
 
     private static IEnumerable<ActivityNode> Around(ActivityNode node)
     {

@@ -193,6 +193,21 @@ public abstract class ApprovalApiTests(ApprovalServer server)
         Assert.Equal(("went-rejected", "ada: changed my mind"), await server.OutcomeAsync(approval));
     }
 
+    [Theory]
+    [InlineData("execute")]
+    [InlineData("dispatch")]
+    public async Task Whoever_starts_the_workflow_by_hand_is_who_asks_and_not_one_of_the_two(string door)
+    {
+        var key = "ask-" + Guid.NewGuid().ToString("N")[..8];
+        using (var started = await Api.SendAsync(server.Http, HttpMethod.Post, $"/elsa/api/workflow-definitions/ask/{door}", await server.TokenAsync(), new { input = new { Key = key, Title = "Pay " + key, People = 2 } }, Ct))
+            Assert.True(started.IsSuccessStatusCode, await started.Content.ReadAsStringAsync(Ct));
+        await server.WaitAsync(async () => await server.Store.CountAsync(new(OrderNumber: key), Ct) == 1, "it asks");
+        var approval = Assert.Single(await server.Store.ListAsync(new(OrderNumber: key), 0, 10, Ct));
+        Assert.Equal("admin", approval.RequestedBy);
+        var (own, told) = await server.DecideAsync(approval.Id, "admin", new { decision = "approve" });
+        Assert.Equal((HttpStatusCode.Forbidden, "Sandbox Admin asked for this and can't approve it."), (own, told.GetProperty("detail").GetString()));
+    }
+
     [Fact]
     public async Task Whoever_resumes_the_bookmark_by_another_door_approves_nothing()
     {

@@ -12,9 +12,10 @@ namespace PwWorkflows.Engine.Tests.Studio;
 /// <summary>Running workflows, looking at instances and their history, moving them on: as a stock server answers.</summary>
 public abstract class InstanceContract(ITestDatabase database) : StudioTest(database)
 {
-    /// <summary>Of a dictionary the stock server says what type it has; tenants and other databases' details are not here.</summary>
+    /// <summary>Of a dictionary the stock server says what type it has; tenants and other databases' details are not here. Who started an instance it does not keep.</summary>
     private static readonly string[] Loosely =
     [
+        "$.workflowState.properties.StartedBy",
         "$.items[].tenantId", "$.tenantId", "$.items[].properties", "$.items[].metadata", "$.properties", "$.metadata", "$.stats[].metadata", "$.items[].schedulingWorkflowInstanceId",
         "$.workflowState.activityExecutionContexts[].properties", "$.workflowState.activityExecutionContexts[].activityState", "$.workflowState.incidents[].exception.metadata",
         // How the engine keeps these is its own.
@@ -53,6 +54,7 @@ public abstract class InstanceContract(ITestDatabase database) : StudioTest(data
         var http = await PostAsync(host, "/workflow-definitions/anchor-http/execute", new { correlationId = "c-1" });
         Assert.Equal(200, http.Status);
         var waiting = http.Body.GetProperty("workflowState");
+        Assert.Equal("ada", waiting.GetProperty("properties").GetProperty("StartedBy").GetString());
         Assert.Equal(("Running", "Suspended", "c-1"), (waiting.GetProperty("status").GetString(), waiting.GetProperty("subStatus").GetString(), waiting.GetProperty("correlationId").GetString()));
         Assert.Equal(Capture.Read("093-execute-http").Body.GetProperty("workflowState").GetProperty("bookmarks").EnumerateArray().Select(b => b.GetProperty("hash").GetString()).Order(),
             waiting.GetProperty("bookmarks").EnumerateArray().Select(b => b.GetProperty("hash").GetString()).Order());
