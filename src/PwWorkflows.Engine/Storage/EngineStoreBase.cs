@@ -619,6 +619,12 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
             "SELECT " + RevisionColumns + " FROM workflow_definition_revisions r WHERE r.definition_id = $1 ORDER BY r.id DESC LIMIT $2 OFFSET $3", [definitionId, take, skip],
             r => MapRevision(r, ""), hot: false, ct).ConfigureAwait(false);
 
+    public async Task<IReadOnlyList<DefinitionRevision>> ListDeletedAsync(int take, CancellationToken ct) =>
+        await QueryAsync(
+            "SELECT " + RevisionColumns + " FROM workflow_definition_revisions r WHERE NOT EXISTS (SELECT 1 FROM workflow_definitions d WHERE d.definition_id = r.definition_id) " +
+            "AND NOT EXISTS (SELECT 1 FROM workflow_definition_revisions later WHERE later.definition_id = r.definition_id AND later.id > r.id) ORDER BY r.id DESC LIMIT $1", [take],
+            r => MapRevision(r, ""), hot: false, ct).ConfigureAwait(false);
+
     public async Task<DefinitionRevision?> GetRevisionAsync(string definitionId, long id, CancellationToken ct) =>
         (await QueryAsync(
             "SELECT " + RevisionColumns + ", c.content FROM workflow_definition_revisions r JOIN workflow_contents c ON c.hash = r.content_hash WHERE r.id = $1 AND r.definition_id = $2", [id, definitionId],

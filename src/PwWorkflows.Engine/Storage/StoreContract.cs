@@ -381,6 +381,9 @@ public interface IEngineStore : IAsyncDisposable
     /// <summary>The content pinned by instances, by hash, also when the version row has been deleted since; null when unknown.</summary>
     Task<string?> GetContentAsync(string contentHash, CancellationToken ct);
 
+    /// <summary>The last save of each definition that has been deleted since, newest first, without the content.</summary>
+    Task<IReadOnlyList<DefinitionRevision>> ListDeletedAsync(int take, CancellationToken ct);
+
     /// <summary>What was saved of a definition, newest first, without the content. Every change of a version's content is there until <see cref="DeleteRevisionsAsync"/> takes it, also when the definition has been deleted since.</summary>
     Task<IReadOnlyList<DefinitionRevision>> ListRevisionsAsync(string definitionId, int skip, int take, CancellationToken ct);
 

@@ -1,9 +1,12 @@
 using System.Reflection;
 using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Html;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.Filters;
 using Microsoft.AspNetCore.Mvc.RazorPages;
+using Microsoft.AspNetCore.Mvc.Rendering;
 using PwWorkflows.Activities.Data;
 using PwWorkflows.Activities.Records;
 using PwWorkflows.Server.Admin;
@@ -60,9 +63,37 @@ internal abstract class ConsolePage : PageModel
     /// <returns>This page, or the whole list as CSV.</returns>
     protected IActionResult ListOf<T>(ListTable<T> table)
     {
-        if (Request.Query["format"] == "csv") return table.Csv(HttpContext);
+        if (table.IsCsv(HttpContext)) return table.Csv(HttpContext);
         Table = table.Read(HttpContext);
         return Page();
+    }
+
+    /// <summary>A form for a cell of a table, with the token that forms carry.</summary>
+    /// <param name="handler">The page's handler that takes it.</param>
+    /// <param name="hidden">What it sends besides its fields.</param>
+    /// <param name="inside">Its fields and buttons.</param>
+    protected IHtmlContent CellForm(string handler, IReadOnlyList<(string Name, string Value)> hidden, params IReadOnlyList<IHtmlContent> inside)
+    {
+        var form = new TagBuilder("form") { Attributes = { ["method"] = "post", ["action"] = $"{Request.Path}?handler={handler}", ["class"] = "inline" } };
+        var token = HttpContext.RequestServices.GetRequiredService<IAntiforgery>().GetAndStoreTokens(HttpContext);
+        foreach (var (name, value) in hidden.Append((token.FormFieldName, token.RequestToken!)))
+            form.InnerHtml.AppendHtml(new TagBuilder("input") { TagRenderMode = TagRenderMode.SelfClosing, Attributes = { ["type"] = "hidden", ["name"] = name, ["value"] = value } });
+        foreach (var part in inside) form.InnerHtml.AppendHtml(part);
+        return form;
+    }
+
+    /// <summary>A button that sends its form.</summary>
+    /// <param name="text">What it says.</param>
+    /// <param name="label">What it says by itself, without the row around it.</param>
+    /// <param name="ask">What is asked first; <c>null</c>: nothing.</param>
+    /// <param name="css">Its class.</param>
+    protected static IHtmlContent CellButton(string text, string label, string? ask = null, string? css = null)
+    {
+        var button = new TagBuilder("button") { Attributes = { ["type"] = "submit", ["aria-label"] = label } };
+        if (ask is not null) button.Attributes["data-ask"] = ask;
+        if (css is not null) button.AddCssClass(css);
+        button.InnerHtml.Append(text);
+        return button;
     }
 
     /// <summary>An error within the frame: what happened, what it means, what to try.</summary>

@@ -7,7 +7,18 @@ namespace PwWorkflows.Server.Pages;
 /// <summary><c>/definitions</c>: which workflows run, and which have a draft.</summary>
 internal sealed class DefinitionsPage(IWorkflowAdmin workflows) : ConsolePage
 {
-    public async Task<IActionResult> OnGetAsync(CancellationToken ct) => ListOf(new ListTable<WorkflowDefinitionInfo>
+    private const int ShownDeleted = 50;
+
+    /// <summary>Those that were deleted and can be brought back.</summary>
+    public IReadOnlyList<(string DefinitionId, DateTimeOffset SavedAt)> Deleted { get; private set; } = [];
+
+    public async Task<IActionResult> OnGetAsync(CancellationToken ct)
+    {
+        Deleted = await workflows.ListDeletedAsync(ShownDeleted, ct).ConfigureAwait(false);
+        return ListOf(await TableAsync(ct).ConfigureAwait(false));
+    }
+
+    private async Task<ListTable<WorkflowDefinitionInfo>> TableAsync(CancellationToken ct) => new()
     {
         Name = "workflows",
         Rows = await workflows.ListDefinitionsAsync(ct).ConfigureAwait(false),
@@ -28,7 +39,7 @@ internal sealed class DefinitionsPage(IWorkflowAdmin workflows) : ConsolePage
             new("state", "State", static (d, state) => state switch { "published" => d.PublishedVersion is not null, "draft" => d.LatestVersion != d.PublishedVersion, _ => false }, [("published", "published"), ("draft", "has a draft")]),
         ],
         Empty = new("There are no workflows.", "Draw one in Studio, or put its file into the folder workflows/ and start the server again.", "/studio/host/workflows", "Studio"),
-    });
+    };
 
     private static string Version(string word, int number) => string.Create(CultureInfo.InvariantCulture, $"{word} {number}");
 }

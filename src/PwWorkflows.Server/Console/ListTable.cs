@@ -28,32 +28,41 @@ internal sealed class ListTable<T>
     public IReadOnlyList<string> Kept { get; init; } = [];
     /// <summary>What is said when there are no rows at all.</summary>
     public required EmptyState Empty { get; init; }
+    /// <summary>What its parameters in the address begin with, for a page with several tables; by default nothing.</summary>
+    public string Prefix { get; init; } = "";
+    /// <summary>What it is called for those who can't see it, where a page has several tables.</summary>
+    public string Label { get; init; } = "the table";
+
+    /// <summary>Whether the address asks for this table as CSV.</summary>
+    public bool IsCsv(HttpContext http) => http.Request.Query["format"] == Prefix + "csv";
 
     /// <summary>The page that the address asks for.</summary>
     public TableView Read(HttpContext http)
     {
         var (query, path) = (http.Request.Query, http.Request.Path.ToString());
         var rows = Asked(http, out var given, out var sort, out var descending);
-        var page = int.TryParse(query["page"], NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? Math.Clamp(number, 1, Math.Max(1, (rows.Count + Table<T>.PageSize - 1) / Table<T>.PageSize)) : 1;
+        var page = int.TryParse(query[Prefix + "page"], NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? Math.Clamp(number, 1, Math.Max(1, (rows.Count + Table<T>.PageSize - 1) / Table<T>.PageSize)) : 1;
         return new TableView
         {
             Columns = [.. Columns.Where(static c => !c.CsvOnly).Select(c => new TableHead(
-                c.Title, c.Right, c.Sort is null ? null : Url(("sort", c.Sort == sort && !descending ? "-" + c.Sort : c.Sort)), c.Sort is not null && c.Sort == sort ? descending : null))],
+                c.Title, c.Right, c.Sort is null ? null : Url((Prefix + "sort", c.Sort == sort && !descending ? "-" + c.Sort : c.Sort)), c.Sort is not null && c.Sort == sort ? descending : null))],
             Rows = [.. rows.Skip((page - 1) * Table<T>.PageSize).Take(Table<T>.PageSize).Select(r => (IReadOnlyList<Microsoft.AspNetCore.Html.IHtmlContent>)[.. Columns.Where(static c => !c.CsvOnly).Select(c => c.Cell(r))])],
-            Filters = [.. Filters.Select(f => new TableFilterView(f.Name, f.Label, given.GetValueOrDefault(f.Name, ""), f.Options))],
+            Filters = [.. Filters.Select(f => new TableFilterView(Prefix + f.Name, f.Label, given.GetValueOrDefault(f.Name, ""), f.Options))],
             SortParameter = sort is null ? null : (descending ? "-" : "") + sort,
+            SortName = Prefix + "sort",
+            Label = Label,
             Path = path,
-            Csv = Url(("format", "csv")),
+            Csv = Url(("format", Prefix + "csv")),
             First = page > 1 ? Url() : null,
-            Previous = page > 1 ? Url(("page", (page - 1).ToString(CultureInfo.InvariantCulture))) : null,
-            Next = page * Table<T>.PageSize < rows.Count ? Url(("page", (page + 1).ToString(CultureInfo.InvariantCulture))) : null,
+            Previous = page > 1 ? Url((Prefix + "page", (page - 1).ToString(CultureInfo.InvariantCulture))) : null,
+            Next = page * Table<T>.PageSize < rows.Count ? Url((Prefix + "page", (page + 1).ToString(CultureInfo.InvariantCulture))) : null,
             Empty = given.Count > 0 ? new EmptyState("Nothing matches.", "Take a filter away, or look at all of them.", path, "Show all") : Empty,
         };
 
         string Url(params (string Name, string Value)[] more)
         {
-            var all = given.Select(static g => new KeyValuePair<string, string?>(g.Key, g.Value)).Concat(Kept.Where(k => query.ContainsKey(k)).Select(k => new KeyValuePair<string, string?>(k, query[k]))).ToList();
-            if (sort is not null && more.All(static m => m.Name != "sort")) all.Add(new("sort", (descending ? "-" : "") + sort));
+            var all = given.Select(g => new KeyValuePair<string, string?>(Prefix + g.Key, g.Value)).Concat(Kept.Where(k => query.ContainsKey(k)).Select(k => new KeyValuePair<string, string?>(k, query[k]))).ToList();
+            if (sort is not null && more.All(m => m.Name != Prefix + "sort")) all.Add(new(Prefix + "sort", (descending ? "-" : "") + sort));
             return QueryHelpers.AddQueryString(path, [.. all, .. more.Select(static m => new KeyValuePair<string, string?>(m.Name, m.Value))]);
         }
     }
@@ -68,8 +77,8 @@ internal sealed class ListTable<T>
     private IReadOnlyList<T> Asked(HttpContext http, out Dictionary<string, string> given, out string? sort, out bool descending)
     {
         var query = http.Request.Query;
-        given = Filters.Select(f => (f.Name, Value: query[f.Name].ToString().Trim())).Where(static f => f.Value.Length is > 0 and <= 200).ToDictionary(static f => f.Name, static f => f.Value, StringComparer.Ordinal);
-        var asked = query["sort"].ToString();
+        given = Filters.Select(f => (f.Name, Value: query[Prefix + f.Name].ToString().Trim())).Where(static f => f.Value.Length is > 0 and <= 200).ToDictionary(static f => f.Name, static f => f.Value, StringComparer.Ordinal);
+        var asked = query[Prefix + "sort"].ToString();
         (sort, descending) = Sorts.ContainsKey(asked.TrimStart('-')) ? (asked.TrimStart('-'), asked.StartsWith('-')) : (null, false);
         var values = given;
         var rows = Rows.Where(r => Filters.All(f => !values.TryGetValue(f.Name, out var value) || f.Matches(r, value)));

@@ -41,7 +41,26 @@ internal sealed class OrderPage(OrderReader reader, IOrders orders, IPwDatabase 
             static r => new Filed(r.GetInt64(0), r.GetString(1), r.GetInt32(2), r.GetString(3), r.Time(4), JsonSerializer.Deserialize<FilingManifest>(r.GetString(5), FilingManifest.Json)!), ct).ConfigureAwait(false);
         Effects = await EffectsAsync(found, ct).ConfigureAwait(false);
         Story = await StoryAsync(found, ofOrder, ct).ConfigureAwait(false);
-        return Page();
+        return ListOf(new ListTable<Effect>
+        {
+            Name = "changes-of-" + order,
+            Rows = Effects,
+            Columns =
+            [
+                new("Key", e => Show.Id(e.Key, longest: 60), static e => e.Key) { Sort = "key" },
+                new("State", e => Show.State(e.Status), static e => e.Status),
+                new("Tries", e => Show.Text(e.Attempts.ToString(CultureInfo.InvariantCulture)), static e => e.Attempts.ToString(CultureInfo.InvariantCulture)) { Right = true },
+                new("When", e => Show.Exact(e.At), static e => e.At.ToString("O", CultureInfo.InvariantCulture)) { Sort = "at" },
+                new("Result", e => Show.Text(e.Note ?? e.Result), static e => e.Note ?? e.Result),
+            ],
+            Sorts = new Dictionary<string, Func<Effect, IComparable?>> { ["key"] = static e => e.Key, ["at"] = static e => e.At },
+            Filters =
+            [
+                new("key", "Key holds", static (e, text) => e.Key.Contains(text, StringComparison.OrdinalIgnoreCase)),
+                new("state", "State", static (e, state) => e.Status == state, TableFilter.Words([.. Effects.Select(static e => e.Status).Distinct().Order(StringComparer.Ordinal)])),
+            ],
+            Empty = new("Nothing was changed outside.", "What this order changes in ERPNext, at the portal and by mail is told here."),
+        });
     }
 
     // Keys begin with what they are about; the end of a range is the sign after the colon.

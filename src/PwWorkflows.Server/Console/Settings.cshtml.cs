@@ -1,5 +1,8 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Html;
 using Microsoft.AspNetCore.Mvc;
+using Microsoft.AspNetCore.Mvc.Rendering;
 using Microsoft.Extensions.Options;
 using PwWorkflows.Activities.Orders;
 using PwWorkflows.Activities.Records;
@@ -21,7 +24,62 @@ internal sealed class SettingsPage(AdminUsers users, AuditLog audit, IOptions<Se
 
     public NewUser Form { get; private set; } = new("", "", "", Roles.Viewer);
 
-    public async Task OnGetAsync(CancellationToken ct) => Users = await users.ListAsync(ct).ConfigureAwait(false);
+    public async Task<IActionResult> OnGetAsync(CancellationToken ct)
+    {
+        Users = await users.ListAsync(ct).ConfigureAwait(false);
+        return ListOf(new ListTable<(AdminUser User, DateTimeOffset? LastSignIn)>
+        {
+            Name = "people",
+            Rows = Users,
+            Columns =
+            [
+                new("Name", p => Show.Text(p.User.Username), static p => p.User.Username) { Sort = "name" },
+                new("Shown as", p => Show.Text(p.User.DisplayName), static p => p.User.DisplayName),
+                new("Mail", p => Show.Text(p.User.Email), static p => p.User.Email),
+                new("State", p => p.User.Active ? Show.Badge("active", Tone.Good) : Show.Badge("disabled", Tone.Idle), static p => p.User.Active ? "active" : "disabled"),
+                new("Last sign-in", p => Show.Time(p.LastSignIn), static p => p.LastSignIn?.ToString("O", CultureInfo.InvariantCulture)) { Sort = "last" },
+                new("Role", RoleOf, static p => string.Join(", ", p.User.Roles)),
+                new("Change", StateOf, static _ => null),
+            ],
+            Sorts = new Dictionary<string, Func<(AdminUser User, DateTimeOffset? LastSignIn), IComparable?>> { ["name"] = static p => p.User.Username, ["last"] = static p => p.LastSignIn },
+            Filters =
+            [
+                new("q", "Name or mail holds", static (p, text) => p.User.Username.Contains(text, StringComparison.OrdinalIgnoreCase) || p.User.DisplayName.Contains(text, StringComparison.OrdinalIgnoreCase) || p.User.Email.Contains(text, StringComparison.OrdinalIgnoreCase)),
+                new("role", "Role", static (p, role) => p.User.Roles.Contains(role), TableFilter.Words([.. Roles.All])),
+                new("state", "State", static (p, state) => p.User.Active == (state == "active"), TableFilter.Words("active", "disabled")),
+            ],
+            Empty = new("Nobody may sign in.", "Add somebody below."),
+        });
+    }
+
+    private bool IsOwn(AdminUser user) => user.Username == User.Identity!.Name;
+
+    private IHtmlContent RoleOf((AdminUser User, DateTimeOffset? LastSignIn) person)
+    {
+        var user = person.User;
+        if (IsOwn(user)) return Show.Text(string.Join(", ", user.Roles));
+        var held = Roles.All.FirstOrDefault(user.Roles.Contains);
+        var choice = new TagBuilder("select") { Attributes = { ["name"] = "role", ["aria-label"] = "Role of " + user.Username } };
+        if (held is null) Add("", "none");
+        foreach (var role in Roles.All) Add(role, role);
+        return CellForm("Role", [("username", user.Username)], choice, CellButton("Set", "Set the role of " + user.Username));
+
+        void Add(string value, string text)
+        {
+            var option = new TagBuilder("option") { Attributes = { ["value"] = value } };
+            if (value == (held ?? "")) option.Attributes["selected"] = "selected";
+            option.InnerHtml.Append(text);
+            choice.InnerHtml.AppendHtml(option);
+        }
+    }
+
+    private IHtmlContent StateOf((AdminUser User, DateTimeOffset? LastSignIn) person)
+    {
+        var (name, active) = (person.User.Username, person.User.Active);
+        return IsOwn(person.User) ? Show.Text("you") : CellForm(
+            "Active", [("username", name), ("active", active ? "false" : "true")],
+            active ? CellButton("Disable", "Disable " + name, $"Disable {name}? Who is signed in is out at once.", "danger") : CellButton("Enable", "Enable " + name, $"Let {name} sign in again?"));
+    }
 
     public async Task<IActionResult> OnPostAddAsync(string? username, string? displayName, string? email, string? role, string? password, CancellationToken ct)
     {

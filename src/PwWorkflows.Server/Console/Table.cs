@@ -264,6 +264,8 @@ internal sealed class TableView
     public required IReadOnlyList<IReadOnlyList<IHtmlContent>> Rows { get; init; }
     public required IReadOnlyList<TableFilterView> Filters { get; init; }
     public required string? SortParameter { get; init; }
+    public string SortName { get; init; } = "sort";
+    public string Label { get; init; } = "the table";
     public required string Path { get; init; }
     public required string Csv { get; init; }
     public required string? First { get; init; }

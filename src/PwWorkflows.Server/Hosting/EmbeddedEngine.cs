@@ -249,6 +249,9 @@ internal static class EmbeddedEngine
         public async Task<IReadOnlyList<WorkflowVersionInfo>> ListVersionsAsync(string definitionId, CancellationToken ct) =>
             [.. (await store.GetDefinitionsAsync(definitionId, ct).ConfigureAwait(false)).Select(d => new WorkflowVersionInfo(d.Version, d.Name, d.IsPublished, d.IsLatest, d.CreatedAt, d.CreatedBy, writer.Export(d.Content)))];
 
+        public async Task<IReadOnlyList<(string DefinitionId, DateTimeOffset SavedAt)>> ListDeletedAsync(int take, CancellationToken ct) =>
+            [.. (await store.ListDeletedAsync(take, ct).ConfigureAwait(false)).Select(static r => (r.DefinitionId, r.SavedAt))];
+
         public async Task<IReadOnlyList<WorkflowRevisionInfo>> ListRevisionsAsync(string definitionId, int skip, int take, CancellationToken ct) =>
             [.. (await store.ListRevisionsAsync(definitionId, skip, take, ct).ConfigureAwait(false)).Select(static r => new WorkflowRevisionInfo(r.Id, r.Version, r.Accepted, r.SavedAt, r.SavedBy))];
 

@@ -133,6 +133,9 @@ public interface IWorkflowAdmin
     /// <summary>All versions of a definition, newest first; empty when there is none.</summary>
     Task<IReadOnlyList<WorkflowVersionInfo>> ListVersionsAsync(string definitionId, CancellationToken ct);
 
+    /// <summary>Definitions that were deleted and have saves of the last 30 days, with when the last one was made; at most so many, newest first.</summary>
+    Task<IReadOnlyList<(string DefinitionId, DateTimeOffset SavedAt)>> ListDeletedAsync(int take, CancellationToken ct);
+
     /// <summary>What was saved of a definition in the last 30 days, newest first.</summary>
     Task<IReadOnlyList<WorkflowRevisionInfo>> ListRevisionsAsync(string definitionId, int skip, int take, CancellationToken ct);
 

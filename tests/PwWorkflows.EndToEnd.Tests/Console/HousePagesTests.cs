@@ -191,7 +191,10 @@ public sealed class HousePagesTests(ConsoleScene console)
         }
 
         using var http = await ConsoleHttp.SignInAsync(Scene.Server.BaseUrl, "admin", Ct);
-        var select = (AngleSharp.Html.Dom.IHtmlSelectElement)(await http.PageAsync("/settings", Ct)).QuerySelector($"select[aria-label='Role of {name}']")!;
+        var found = await http.PageAsync("/settings?sort=-name&q=" + name, Ct);
+        Assert.Equal([name], ConsoleHttp.Column(found, "Name"));
+        Assert.Contains($"{name},", await http.TextAsync("/settings?format=csv&q=" + name, Ct), StringComparison.Ordinal);
+        var select = (AngleSharp.Html.Dom.IHtmlSelectElement)found.QuerySelector($"select[aria-label='Role of {name}']")!;
         Assert.Equal(shown, select.Value);
         Assert.Equal(422, (int)(await http.SendAsync("/settings", "/settings?handler=Role", new() { ["username"] = name, ["role"] = "" }, Ct)).Status);
     }

@@ -34,6 +34,14 @@ public sealed class OrderPagesTests(ConsoleScene console)
 
             Assert.StartsWith("/studio/host/instance?id=", await tab.Page.Locator(".timeline a", new() { HasText = "service-fcc-499a version 1" }).First.GetAttributeAsync("href"), StringComparison.Ordinal);
             await tab.PictureAsync("order");
+            using (var http = await ConsoleHttp.SignInAsync(Scene.Server.BaseUrl, "viewer", Ct))
+            {
+                var changes = (await http.TextAsync($"/orders/{order}?format=csv&key=mail:&sort=-key", Ct)).Split("\n", StringSplitOptions.RemoveEmptyEntries);
+                Assert.StartsWith("Key,State,", changes[0], StringComparison.Ordinal);
+                Assert.NotEmpty(changes[1..]);
+                Assert.All(changes[1..], c => Assert.StartsWith("mail:" + order, c, StringComparison.Ordinal));
+            }
+
             foreach (var text in (string[])[salesOrder, order, "sandbox voice", "0031234567", "831234"])
             {
                 await tab.GoAsync("/orders");
