@@ -16,6 +16,8 @@ internal sealed class InstancesPage(StuckInstances stuck, IWorkflowAdmin workflo
 
     private sealed record Line(string Id, string Definition, string Step, string Message, string? Correlation, DateTimeOffset At, DateTimeOffset? RetriedAt);
 
+    public override string? Topic => LiveFeed.Stuck;
+
     public IReadOnlyList<StuckGroup> Groups { get; private set; } = [];
 
     public bool MayRetry => May(Roles.Operator);

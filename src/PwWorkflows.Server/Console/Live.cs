@@ -29,6 +29,9 @@ internal sealed class LiveFeed(IPwDatabase database, IWorkflowAdmin workflows, T
     /// <summary>Hot wallets, receipts, deposits, commissions.</summary>
     public const string Treasury = "treasury";
 
+    /// <summary>What is stuck, and what of it was told to go on.</summary>
+    public const string Stuck = "stuck";
+
     private static readonly TimeSpan KeepFor = TimeSpan.FromMilliseconds(900);
     private static readonly TimeSpan ForgetAfter = TimeSpan.FromMinutes(1);
 
@@ -44,7 +47,7 @@ internal sealed class LiveFeed(IPwDatabase database, IWorkflowAdmin workflows, T
     public static string Run(string id) => "run:" + id;
 
     /// <summary>Whether there is such a topic.</summary>
-    public static bool IsTopic(string text) => text is Overview or Approvals or Schedules or Treasury || (text.Length <= 200 && text.Split(':', 2) is ["order" or "schedule" or "run", { Length: > 0 } id] && !id.AsSpan().ContainsAny('\0', '\n', '\r'));
+    public static bool IsTopic(string text) => text is Overview or Approvals or Schedules or Treasury or Stuck || (text.Length <= 200 && text.Split(':', 2) is ["order" or "schedule" or "run", { Length: > 0 } id] && !id.AsSpan().ContainsAny('\0', '\n', '\r'));
 
     /// <summary>The mark of a topic as it is now, at most a second old.</summary>
     public Task<string> MarkAsync(string topic, CancellationToken ct)
@@ -74,6 +77,7 @@ internal sealed class LiveFeed(IPwDatabase database, IWorkflowAdmin workflows, T
         [Treasury] => SumAsync(
             "SELECT (SELECT MAX(looked_at) FROM cold_wallet_positions), (SELECT MAX(updated_at) FROM crypto_payment_jobs), (SELECT MAX(id) FROM relay_mails), (SELECT MAX(noted_at) FROM relay_mails), (SELECT COUNT(*) FROM relay_deposits WHERE matched_order_id IS NULL), (SELECT SUM(amount_cents) FROM commissions WHERE status = 'payable' AND statement IS NULL)",
             Parameters.None),
+        [Stuck] => SumAsync("SELECT COUNT(*), COUNT(retried_at), MAX(at), MAX(retried_at) FROM stuck_instances", Parameters.None),
         ["schedule", var name] => SumAsync(
             "SELECT SUM(revision), (SELECT COUNT(*) FROM schedule_runs r WHERE r.schedule_id IN (SELECT id FROM schedules WHERE name = @name) AND r.outcome IN ('waiting', 'running')) FROM schedules WHERE name = @name",
             Parameters.Of(("name", name))),

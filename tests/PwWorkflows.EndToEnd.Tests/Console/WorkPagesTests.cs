@@ -232,14 +232,18 @@ public sealed class WorkPagesTests(ConsoleScene console)
     {
         var definition = "kindless-" + Guid.NewGuid().ToString("N")[..8];
         await using var database = NpgsqlDataSource.Create(Scene.Database!);
-        await using (var add = database.CreateCommand("INSERT INTO stuck_instances (instance_id, definition_id, activity_id, kind, message, at) VALUES ($1, $2, '', '', 'from before', now())"))
-        {
-            add.Parameters.AddWithValue(Guid.NewGuid().ToString("N"));
-            add.Parameters.AddWithValue(definition);
-            await add.ExecuteNonQueryAsync(Ct);
-        }
+        foreach (var retried in (bool[])[false, true])
+            await using (var add = database.CreateCommand("INSERT INTO stuck_instances (instance_id, definition_id, activity_id, kind, message, at, retried_at) VALUES ($1, $2, '', '', 'from before', now(), CASE WHEN $3 THEN now() - interval '1 hour' END)"))
+            {
+                add.Parameters.AddWithValue(Guid.NewGuid().ToString("N"));
+                add.Parameters.AddWithValue(definition);
+                add.Parameters.AddWithValue(retried);
+                await add.ExecuteNonQueryAsync(Ct);
+            }
 
         using var http = await ConsoleHttp.SignInAsync(Scene.Server.BaseUrl, "operator", Ct);
+        var part = (await http.PageAsync("/instances?definition=" + definition, Ct)).QuerySelector("#stuck[data-live^='stuck~']");
+        Assert.Contains("1 of 2 told to go on", part?.TextContent, StringComparison.Ordinal);
         Assert.Equal(302, (int)(await http.SendAsync("/instances", "/instances?handler=Retry", new() { ["definition"] = definition, ["step"] = "", ["kind"] = "" }, Ct)).Status);
         // The engine knows no such instance: what is asked to go on and is not there is taken off the list.
         await using var count = database.CreateCommand("SELECT COUNT(*) FROM stuck_instances WHERE definition_id = $1");

@@ -65,7 +65,7 @@
     for (const menu of document.querySelectorAll('details.user[open]')) if (!menu.contains(event.target)) menu.open = false;
   });
 
-  // A form is sent once, and asks first where it says so.
+  // A form is sent once, and asks first where it says so. A button whose work takes a while says so meanwhile.
   document.addEventListener('submit', event => {
     const form = event.target;
     if (form.method !== 'post') return;
@@ -73,8 +73,13 @@
     const question = event.submitter?.dataset.ask ?? form.dataset.ask;
     if (question && !confirm(question)) { event.preventDefault(); return; }
     form.setAttribute('aria-busy', 'true');
+    const button = event.submitter;
+    if (button?.dataset.busy) { button.dataset.idle = button.textContent; button.textContent = button.dataset.busy; }
   });
-  addEventListener('pageshow', () => { for (const form of document.querySelectorAll('form[aria-busy]')) form.removeAttribute('aria-busy'); });
+  addEventListener('pageshow', () => {
+    for (const form of document.querySelectorAll('form[aria-busy]')) form.removeAttribute('aria-busy');
+    for (const button of document.querySelectorAll('[data-idle]')) { button.textContent = button.dataset.idle; delete button.dataset.idle; }
+  });
 
   // Keyboard.
   let go = false;
