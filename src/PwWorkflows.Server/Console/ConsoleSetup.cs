@@ -46,6 +46,7 @@ internal static class ConsoleSetup
         services.AddSingleton<INeeds, ToDoNeeds>();
         services.AddSingleton<INeeds, StuckNeeds>();
         services.AddSingleton<INeeds, SessionNeeds>();
+        services.AddSingleton<INeeds, FactorNeeds>();
         services.AddSingleton<OutsideHealth>();
         services.AddHttpClient(OutsideHealth.ClientName).ConfigurePrimaryHttpMessageHandler(static () => new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false }).RemoveAllLoggers();
         services.AddSingleton<ISearch, OrderSearch>();

@@ -70,7 +70,7 @@ internal sealed class LiveFeed(IPwDatabase database, IWorkflowAdmin workflows, T
             """
             SELECT (SELECT COUNT(*) FROM approvals WHERE status = 'waiting'), (SELECT MAX(requested_at) FROM approvals WHERE status = 'waiting'),
                 (SELECT COUNT(*) FROM admin_todos WHERE status = 'open'), (SELECT MAX(id) FROM admin_todos WHERE status = 'open'), (SELECT COUNT(*) FROM stuck_instances), (SELECT MAX(at) FROM stuck_instances),
-                (SELECT MAX(sequence) FROM filings), (SELECT MAX(id) FROM order_timeline), (SELECT MAX(id) FROM audit_log), (SELECT SUM(revision) FROM schedules)
+                (SELECT MAX(sequence) FROM filings), (SELECT MAX(id) FROM order_timeline), (SELECT MAX(id) FROM audit_log), (SELECT SUM(revision) FROM schedules), (SELECT MAX(first_seen_at) FROM usf_contribution_factors), (SELECT MAX(evidence_key) FROM usf_contribution_factors)
             """, Parameters.None),
         [Approvals] => SumAsync("SELECT (SELECT COUNT(*) FROM approvals WHERE status = 'waiting'), (SELECT MAX(requested_at) FROM approvals), (SELECT MAX(id) FROM audit_log)", Parameters.None),
         [Schedules] => SumAsync("SELECT COUNT(*), SUM(revision) FROM schedules", Parameters.None),

@@ -1,6 +1,7 @@
 using System.Globalization;
 using PwWorkflows.Activities.Data;
 using PwWorkflows.Activities.Notifications;
+using PwWorkflows.Activities.Regulatory;
 using PwWorkflows.Activities.Usac;
 
 namespace PwWorkflows.Server.Pages;
@@ -159,5 +160,34 @@ internal sealed class SessionNeeds(UsacSessions sessions, IPwDatabase database, 
         }
 
         return new(ending.Count, needs);
+    }
+}
+
+/// <summary>Contribution factors that were published or corrected lately and whose quarter is not over: what is billed follows from them. Seeded ones are no news.</summary>
+internal sealed class FactorNeeds(IPwDatabase database, TimeProvider time) : INeeds
+{
+    private static readonly TimeSpan News = TimeSpan.FromDays(14);
+
+    public string Title => "Contribution factors";
+    public string Section => "";
+    public string? All => "/records";
+
+    public async Task<NeedsOfSection> ReadAsync(CancellationToken ct)
+    {
+        var now = time.GetUtcNow();
+        // The page that a figure was last changed from is kept with its time.
+        var needs = await database.QueryAsync(
+            """
+            SELECT year, quarter, factor_pct, seen, changed FROM (
+                SELECT u.year, u.quarter, u.factor_pct, u.first_seen_at AS seen, CASE WHEN e.kept_at > u.first_seen_at THEN e.kept_at ELSE u.first_seen_at END AS changed
+                FROM usf_contribution_factors u LEFT JOIN job_evidence e ON e.job = @job AND e.object_key = u.evidence_key WHERE u.evidence_key IS NOT NULL AND u.effective_end >= @today) f
+            WHERE changed > @since ORDER BY changed DESC
+            """,
+            Parameters.Of(("job", ContributionFactors.Job), ("today", now.UtcDateTime.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)), ("since", now - News)),
+            static r => new Need(
+                string.Create(CultureInfo.InvariantCulture, $"{new Quarter(r.GetInt32(0), r.GetInt32(1))}: {ContributionFactors.Show(r.GetDecimal(2))} %"),
+                r.Time(4) > r.Time(3) ? "USAC changed what it had published for this quarter. Check what was billed and announced with the earlier figure." : "USAC published this quarter's factor. Customers' line items may not exceed it.",
+                "/records", r.Time(4), Tone.Busy), ct).ConfigureAwait(false);
+        return new(needs.Count, [.. needs.Take(INeeds.Shown)]);
     }
 }

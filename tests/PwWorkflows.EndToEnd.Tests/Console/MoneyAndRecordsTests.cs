@@ -54,6 +54,24 @@ public sealed class RecordsOnPostgresTests(ConsoleScene console) : RecordsContra
     }
 
     [Fact]
+    public async Task A_contribution_factor_that_was_published_or_corrected_lately_is_on_the_overview_and_a_seeded_one_is_not()
+    {
+        await console.Scene.SqlAsync("""
+            INSERT INTO usf_contribution_factors (year, quarter, effective_start, effective_end, factor_pct, source, evidence_key, first_seen_at) VALUES
+                (2090, 1, '2090-01-01', '2090-03-31', 31.1, 'x', 'jobs/new', now()), (2090, 2, '2090-04-01', '2090-06-30', 32.2, 'x', 'jobs/corrected', now() - interval '60 days'),
+                (2090, 3, '2090-07-01', '2090-09-30', 33.3, 'x', 'jobs/old', now() - interval '60 days'), (2090, 4, '2090-10-01', '2090-12-31', 34.4, 'x', NULL, now()), (2020, 1, '2020-01-01', '2020-03-31', 35.5, 'x', 'jobs/new', now());
+            INSERT INTO job_evidence (job, source, bucket, object_key, sha256, bytes, content_type, note, kept_at) VALUES
+                ('pw-usf-factor-monitor', 'x', 'records', 'jobs/corrected', 'c1', 1, 'text/html', '', now()), ('pw-usf-factor-monitor', 'x', 'records', 'jobs/old', 'c2', 1, 'text/html', '', now() - interval '60 days');
+            """, Ct);
+        using var viewer = await ConsoleHttp.SignInAsync(Server, "viewer", Ct);
+        IEnumerable<string> told = [];
+        // What needs a person is read every few seconds.
+        await MainJob.Scene.UntilAsync(async () => (told = (await viewer.PageAsync("/", Ct)).QuerySelectorAll(".needs a[href='/records']").Select(a => a.TextContent.Trim()).Where(t => t.StartsWith("2090", StringComparison.Ordinal) || t.StartsWith("2020", StringComparison.Ordinal)).Order(StringComparer.Ordinal)).Any(), () => "the factors are told", Ct);
+        Assert.Equal(["2090Q1: 31.1 %", "2090Q2: 32.2 %"], told);
+        await console.Scene.SqlAsync("DELETE FROM usf_contribution_factors WHERE year IN (2020, 2090); DELETE FROM job_evidence WHERE sha256 IN ('c1', 'c2')", Ct);
+    }
+
+    [Fact]
     public async Task A_file_under_a_legal_hold_says_so_and_only_an_administrator_lifts_it()
     {
         await CarrierAsync();
