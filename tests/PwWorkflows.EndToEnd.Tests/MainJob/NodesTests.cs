@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 using Npgsql;
 using PwWorkflows.EndToEnd.Tests.Infrastructure;
 using PwWorkflows.Sandbox;
+using PwWorkflows.Sandbox.ErpNext;
 using PwWorkflows.Sandbox.Stripe;
 using PwWorkflows.Sandbox.Usac;
 
@@ -12,6 +13,9 @@ namespace PwWorkflows.EndToEnd.Tests.MainJob;
 public sealed partial class NodesTests(PostgresFixture postgres)
 {
     private const int Orders = 200;
+
+    // Each node has orders of each customer, and both begin with all of them at once.
+    private static readonly string[] Customers = ["regulatory@prairiewavetelecom.net", "billing@prairiewavetelecom.net", "owner@prairiewavetelecom.net"];
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
@@ -26,7 +30,7 @@ public sealed partial class NodesTests(PostgresFixture postgres)
         for (var i = 0; i < Orders; i++)
         {
             stripe.ServerUrl = servers[i % 2];
-            await scene.CheckoutAsync(new { service_slug = "fcc-499a", order_number = orders[i], entity = 1 + i % 3 }, Ct);
+            await scene.CheckoutAsync(new { service_slug = "fcc-499a", order_number = orders[i], entity = 1 + i % 3, email = Customers[i % Customers.Length] }, Ct);
         }
 
         stripe.ServerUrl = servers[0];
@@ -58,6 +62,8 @@ public sealed partial class NodesTests(PostgresFixture postgres)
         Assert.Equal(Orders, await CountAsync(connection, "SELECT count(*) FROM filings"));
         Assert.Equal(Orders, await CountAsync(connection, "SELECT count(*) FROM workflow_instances WHERE definition_id = 'service-fcc-499a' AND status = 'Finished'"));
         Assert.Equal(0, await CountAsync(connection, "SELECT count(*) FROM workflow_instances WHERE status <> 'Finished'"));
+        var customers = Site.DocTypes["Customer"];
+        Assert.All(Customers, email => Assert.Equal(1, scene.Erp.Db.Count(customers, ListQuery.Parse(customers, argument => argument == "filters" ? $$"""{"email_id":"{{email}}"}""" : null))));
         Assert.InRange(byTheKilled, 1, Orders - 1);
         Assert.InRange(Filed(scene.Server), 1, Orders - 1);
         await scene.VerifyEvidenceAsync(Ct);
