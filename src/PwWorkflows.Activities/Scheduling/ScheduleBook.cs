@@ -39,7 +39,7 @@ public abstract record ScheduleCommandResult
 public sealed class ScheduleBook
 {
     private const int Tries = 10;
-    private const int SweepBatch = 200;
+    internal const int SweepBatch = 200;
     private static readonly TimeSpan Claim = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan SweepAfter = TimeSpan.FromSeconds(30);
 
@@ -82,6 +82,12 @@ public sealed class ScheduleBook
             [.. Parameters.Of(("take", (long)take), ("skip", (long)skip)), .. scheduleId is null ? [] : Parameters.Of(("schedule", scheduleId)), .. since is null ? [] : Parameters.Of(("since", since)), .. outcome is null ? [] : Parameters.Of(("outcome", outcome))],
             ReadRun, ct).ConfigureAwait(false);
 
+    /// <summary>Due times since a moment that nobody was there for, newest first; however many runs there are, only the missed ones are read.</summary>
+    public async Task<IReadOnlyList<ScheduleRunView>> MissedAsync(DateTimeOffset since, int take, CancellationToken ct) =>
+        await _database.QueryAsync(
+            $"SELECT {RunColumns} FROM schedule_runs r JOIN schedules s ON s.id = r.schedule_id WHERE r.outcome = 'missed' AND r.created_at >= @since ORDER BY r.created_at DESC, r.id DESC LIMIT @take",
+            Parameters.Of(("since", since), ("take", (long)take)), ReadRun, ct).ConfigureAwait(false);
+
     /// <summary>One run; <c>null</c> when there is none.</summary>
     public async Task<ScheduleRunView?> FindRunAsync(string runId, CancellationToken ct) =>
         (await _database.QueryAsync($"SELECT {RunColumns} FROM schedule_runs r JOIN schedules s ON s.id = r.schedule_id WHERE r.id = @id", Parameters.Of(("id", runId)), ReadRun, ct).ConfigureAwait(false)).FirstOrDefault();
@@ -116,16 +122,18 @@ public sealed class ScheduleBook
         var row = change.Row;
         if (row.State == "retired") return new ScheduleCommandResult.Refused($"{row.Name} is not published any more, so it can't run.");
         var nominal = new DateTimeOffset(change.Now.UtcTicks - (change.Now.UtcTicks % TimeSpan.TicksPerMillisecond), TimeSpan.Zero);
-        var busy = row.Running + row.Waiting > 0 && row.Settings.Overlap != Overlap.Allow;
+        // A dry run changes nothing: it waits for nobody, and nobody waits for it.
+        var open = dryRun || row.Running + row.Waiting == 0 || row.Settings.Overlap == Overlap.Allow ? [] : await OpenAsync(row.Id, ct).ConfigureAwait(false);
+        open.RemoveAll(static r => r.DryRun);
+        var busy = open.Count > 0;
         var run = new PlannedRun(nominal, nominal, 0, false, Fate.Start);
         var message = $"{row.Name} is started{(row.State is "paused" or "disabled" ? $", although it is {row.State}" : "")}.";
         if (busy && !force)
         {
-            var open = await OpenAsync(row.Id, ct).ConfigureAwait(false);
             var since = open.Find(static r => r.Outcome == "running")?.StartedAt;
             var going = since is null ? "a run waits to be started" : $"a run goes on since {since.Value.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC";
             if (row.Settings.Overlap == Overlap.Skip) return new ScheduleCommandResult.Refused($"{row.Name} was not started: {going}, and its overlap policy is Skip. Force it to start another beside it.");
-            if (row.Waiting > 0) return new ScheduleCommandResult.Refused($"{row.Name} was not started: {going}, and one more waits already. Force it to start another beside them.");
+            if (ScheduleLoad.Of(open).Waiting > 0) return new ScheduleCommandResult.Refused($"{row.Name} was not started: {going}, and one more waits already. Force it to start another beside them.");
             run = run with { Fate = Fate.Wait };
             if (row.Settings.Overlap == Overlap.CancelRunning) change.Cancels.AddRange(open.Where(static r => r is { Outcome: "running", InstanceId: not null }).Select(static r => r.InstanceId!));
             message = row.Settings.Overlap == Overlap.CancelRunning ? $"{row.Name} will start when the run that goes on has been cancelled (overlap policy CancelRunning)." : $"{row.Name} waits for the run that goes on (overlap policy QueueOne).";
@@ -157,8 +165,9 @@ public sealed class ScheduleBook
     /// <summary>Lets a paused schedule run again.</summary>
     /// <param name="name">The schedule.</param>
     /// <param name="missed">What to do about the due times that passed meanwhile.</param>
+    /// <param name="by">Who.</param>
     /// <param name="ct">Stops the wait.</param>
-    public Task<ScheduleCommandResult> ResumeAsync(string name, AfterPause missed, CancellationToken ct) => CommandAsync(name, change =>
+    public Task<ScheduleCommandResult> ResumeAsync(string name, AfterPause missed, string by, CancellationToken ct) => CommandAsync(name, change =>
     {
         var row = change.Row;
         if (row.State != "paused") return Task.FromResult<ScheduleCommandResult>(new ScheduleCommandResult.Refused($"{row.Name} is {row.State}, not paused."));
@@ -168,7 +177,8 @@ public sealed class ScheduleBook
         if (passed.Count > left)
         {
             if (missed == AfterPause.Latest) change.Add(new PlannedRun(passed[^1], passed[0], passed.Count, true, Fate.Wait));
-            else foreach (var at in passed.Skip(left)) change.Add(new PlannedRun(at, at, 1, true, Fate.Wait));
+            else foreach (var at in passed.Skip(left)) change.Add(new PlannedRun(at, at, 1, true, Fate.Wait), by: by);
+            change.LookAgain = true;
         }
 
         change.Row = change.Row with
@@ -246,27 +256,30 @@ public sealed class ScheduleBook
         var row = change.Row;
         var settings = row.Settings;
         var due = row.IsActive && row.NextAt <= change.Now;
-        var open = row.Waiting > 0 || row.Alerting || row.AlertAt <= change.Now || (due && row.Running > 0 && settings.Overlap is Overlap.CancelRunning or Overlap.QueueOne) ? await OpenAsync(row.Id, ct).ConfigureAwait(false) : [];
+        var open = row.Waiting > 0 || row.Alerting || row.AlertAt <= change.Now || (due && row.Running > 0) ? await OpenAsync(row.Id, ct).ConfigureAwait(false) : [];
         Alerts(change, open);
         var promoted = new HashSet<string>();
+        var load = ScheduleLoad.Of(open);
         if (row.State != "retired")
         {
             foreach (var run in open.Where(static r => r.Outcome == "waiting"))
             {
-                if (change.Row.Running > 0 && settings.Overlap != Overlap.Allow) break;
+                if (load.Running > 0 && settings.Overlap != Overlap.Allow) break;
                 change.Promote(run);
                 promoted.Add(run.Id);
+                if (!run.DryRun) load = load with { Running = load.Running + 1, Waiting = load.Waiting - 1 };
             }
         }
 
         var late = false;
         if (due)
         {
-            var plan = ScheduleRules.Decide(row.Id, settings, row.Cadence, row.Cursor, change.Now, change.Row.Running, change.Row.Waiting);
+            var plan = ScheduleRules.Decide(row.Id, settings, row.Cadence, row.Cursor, change.Now, load);
+            // The newest alone waits, whoever asked for the others, except for runs that are to make up for missed times one after the other.
             if (plan.Supersedes)
-                foreach (var run in open.Where(r => r is { Outcome: "waiting", Cause: "due", CaughtUp: false } && !promoted.Contains(r.Id)))
+                foreach (var run in open.Where(r => r.Outcome == "waiting" && !promoted.Contains(r.Id) && !(r.CaughtUp && (settings.CatchUp == CatchUp.RunEach || r.RequestedBy is not null))))
                     change.Drop(run, "superseded");
-            if (plan.Cancels) change.Cancels.AddRange(open.Where(static r => r is { Outcome: "running", InstanceId: not null }).Select(static r => r.InstanceId!));
+            if (plan.Cancels) change.Cancels.AddRange(open.Where(static r => r is { Outcome: "running", InstanceId: not null, DryRun: false }).Select(static r => r.InstanceId!));
             foreach (var run in plan.Runs)
             {
                 change.Add(run);
@@ -343,11 +356,19 @@ public sealed class ScheduleBook
     internal async Task SweepAsync(CancellationToken ct)
     {
         var now = await NowAsync(ct).ConfigureAwait(false);
-        var open = await _database.QueryAsync(
-            $"SELECT r.id, r.instance_id, s.name, s.id, s.revision FROM schedule_runs r JOIN schedules s ON s.id = r.schedule_id WHERE r.outcome = 'running' AND r.started_at < @before ORDER BY r.started_at LIMIT {SweepBatch}",
-            Parameters.Of(("before", now - SweepAfter)), static r => (Run: r.GetString(0), Instance: r.GetString(1), Schedule: r.GetString(2), Id: r.GetString(3), Revision: r.GetInt64(4)), ct).ConfigureAwait(false);
-        if (open.Count > 0)
+        // Page by page: however many long runs are alive, a lost one behind them is come to.
+        for (var (after, last, more) = (DateTimeOffset.UnixEpoch, "", true); more;)
         {
+            var open = await _database.QueryAsync(
+                $"""
+                 SELECT r.id, r.instance_id, s.name, s.id, s.revision, r.started_at FROM schedule_runs r JOIN schedules s ON s.id = r.schedule_id
+                 WHERE r.outcome = 'running' AND r.started_at < @before AND r.started_at >= @after AND (r.started_at > @after OR r.id > @last) ORDER BY r.started_at, r.id LIMIT {SweepBatch}
+                 """,
+                Parameters.Of(("before", now - SweepAfter), ("after", after), ("last", last)),
+                static r => (Run: r.GetString(0), Instance: r.GetString(1), Schedule: r.GetString(2), Id: r.GetString(3), Revision: r.GetInt64(4), At: r.Time(5)), ct).ConfigureAwait(false);
+            more = open.Count == SweepBatch;
+            if (open.Count == 0) break;
+            (after, last) = (open[^1].At, open[^1].Run);
             var fates = await _engine.FatesAsync([.. open.Select(static r => r.Instance)], ct).ConfigureAwait(false);
             var revisions = open.DistinctBy(static r => r.Id).ToDictionary(static r => r.Id, static r => r.Revision, StringComparer.Ordinal);
             foreach (var run in open)
@@ -395,7 +416,8 @@ public sealed class ScheduleBook
             {
                 if (row.State == "retired") continue;
                 await SettleAsync(change, retires: true, ct).ConfigureAwait(false);
-                if (row.Overdue) change.Close("schedule-overdue");
+                // Nothing finishes under this name any more. Its last run may still be past its deadline; that ToDo closes with it.
+                change.CloseAll(row.Name, deadline: false);
                 change.Row = change.Row with { State = "retired", Overdue = false, OverdueAt = null, PausedAt = null, PausedBy = null, PauseReason = null };
             }
             else
@@ -411,6 +433,14 @@ public sealed class ScheduleBook
                     State = !settings.Enabled ? "disabled" : row.State == "paused" ? "paused" : "active",
                     OverdueAt = null,
                 };
+                if (change.Row.Name != row.Name)
+                {
+                    change.CloseAll(row.Name, deadline: true);
+                    if (row.Alerting) change.Raise("schedule-deadline", $"A run of {change.Row.Name}, which was called {row.Name} when it started, is past its deadline.\nSee: pw schedules history {change.Row.Name}. This closes itself when no run is past its deadline any more.");
+                    // Told again under the new name, if it is so still.
+                    change.Row = change.Row with { Overdue = false };
+                }
+
                 if (!same)
                 {
                     if (change.Row.Overdue) change.Close("schedule-overdue");
@@ -466,7 +496,8 @@ public sealed class ScheduleBook
         else
         {
             // As the clock would have, but what would start waits for the worker. The newest may only be waiting for its jitter: its cadence is gone, so it goes too.
-            var plan = ScheduleRules.Decide(row.Id, row.Settings, row.Cadence, row.Cursor, change.Now, row.Running, row.Waiting);
+            var load = row.Running + row.Waiting == 0 ? default : ScheduleLoad.Of(await OpenAsync(row.Id, ct).ConfigureAwait(false));
+            var plan = ScheduleRules.Decide(row.Id, row.Settings, row.Cadence, row.Cursor, change.Now, load);
             foreach (var run in plan.Runs) change.Add(run.Fate == Fate.Start ? run with { Fate = Fate.Wait } : run);
             var seen = plan.Runs.Count == 0 ? row.Cursor : plan.Runs.Max(static r => r.Nominal);
             if (due[^1] > seen) change.Add(new PlannedRun(due[^1], due[^1], 1, false, Fate.Skip, "changed"));

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using PwWorkflows.Activities.Approvals;
 using PwWorkflows.Activities.Data;
+using PwWorkflows.Activities.Notifications;
 
 namespace PwWorkflows.Activities.Scheduling;
 
@@ -26,6 +27,9 @@ internal sealed class ScheduleChange(ScheduleRow row, DateTimeOffset now, string
     public List<ScheduleStart> Starts { get; } = [];
 
     public List<string> Cancels { get; } = [];
+
+    /// <summary>Somebody is to look at once whether what waits can start, although something runs: that may be a dry run.</summary>
+    public bool LookAgain { get; set; }
 
     /// <summary>What there is to tell once it is written.</summary>
     public List<Action<Microsoft.Extensions.Logging.ILogger>> Tell { get; } = [];
@@ -118,6 +122,11 @@ internal sealed class ScheduleChange(ScheduleRow row, DateTimeOffset now, string
         "UPDATE admin_todos SET status = 'closed', closed_at = @now WHERE order_number = @order AND marker = @marker AND status = 'open'",
         Parameters.Of(("now", Now), ("order", Row.Name), ("marker", marker))));
 
+    /// <summary>Closes the ToDos about the schedule under a name that it has no more, or that nothing runs under any more.</summary>
+    public void CloseAll(string name, bool deadline) => _writes.Add(new ScheduleWrite(
+        $"UPDATE admin_todos SET status = 'closed', closed_at = @now WHERE order_number = @order AND (marker = 'schedule-overdue'{(deadline ? " OR marker = 'schedule-deadline'" : "")} OR marker LIKE '{StuckWorkflowToDos.Prefix}%') AND status = 'open'",
+        Parameters.Of(("now", Now), ("order", name))));
+
     /// <summary>Everything to be written, the schedule's own row first: whoever read an older one is stopped there.</summary>
     public IReadOnlyList<ScheduleWrite> Finish()
     {
@@ -127,7 +136,7 @@ internal sealed class ScheduleChange(ScheduleRow row, DateTimeOffset now, string
         DateTimeOffset? wake = next is { } nominal ? ScheduleRules.DueAt(Row.Id, Row.Settings, nominal) : null;
         if (active && !Row.Overdue) wake = Earlier(wake, Row.OverdueAt);
         wake = Earlier(wake, Row.AlertAt);
-        if (Row.State != "retired" && Row.Waiting > 0 && (Row.Running == 0 || Row.Settings.Overlap == Overlap.Allow)) wake = Now;
+        if (Row.State != "retired" && Row.Waiting > 0 && (LookAgain || Row.Running == 0 || Row.Settings.Overlap == Overlap.Allow)) wake = Now;
         Row = Row with { NextAt = next, Revision = _revision + 1 };
         return
         [
@@ -176,6 +185,7 @@ internal sealed class ScheduleChange(ScheduleRow row, DateTimeOffset now, string
         var properties = new Dictionary<string, object?> { [ScheduleEnds.Run] = id, [ScheduleEnds.Due] = due.UtcDateTime.ToString("O", CultureInfo.InvariantCulture) };
         // Whoever runs it by hand is who asks for what it asks an approval for.
         if (by is not null) properties[RequestApproval.StartedBy] = by;
+        if (!dryRun) properties[ScheduleEnds.By] = Row.Id;
         Starts.Add(new ScheduleStart(
             id, Row.VersionId, Row.ActivityId, string.Create(CultureInfo.InvariantCulture, $"{Row.Name} {nominal.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z"),
             new Dictionary<string, object?>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using PwWorkflows.Activities.Data;
+using PwWorkflows.Activities.Notifications;
 
 namespace PwWorkflows.Activities.Scheduling;
 
@@ -12,15 +13,30 @@ internal static class ScheduleEnds
     /// <summary>Property of an instance that tells when it was to start.</summary>
     public const string Due = "ScheduledDue";
 
-    /// <summary>The statements for an instance that ended; none when it is no scheduled run.</summary>
+    /// <summary>Property of an instance that names the schedule it comes from; those that a run starts inherit it. Dry runs have none: whoever asked for one sees what becomes of it.</summary>
+    public const string By = "ScheduledBy";
+
+    /// <summary>The schedule that an instance comes from; <c>null</c> when it comes from none.</summary>
+    public static string? ScheduleOf(IDictionary<string, object> properties) => properties.TryGetValue(By, out var by) && by?.ToString() is { Length: > 0 } id ? id : null;
+
+    /// <summary>The statements for an instance that ended; none when it comes from no schedule.</summary>
+    /// <param name="definitionId">Its definition.</param>
     /// <param name="properties">Properties of the instance.</param>
     /// <param name="outcome"><c>finished</c>, <c>failed</c> or <c>cancelled</c>.</param>
     /// <param name="error">What went wrong.</param>
     /// <param name="startedAt">When the instance was made.</param>
     /// <param name="at">When it ended.</param>
-    public static IEnumerable<ScheduleWrite> Of(IDictionary<string, object> properties, string outcome, string? error, DateTimeOffset startedAt, DateTimeOffset at)
+    public static IEnumerable<ScheduleWrite> Of(string definitionId, IDictionary<string, object> properties, string outcome, string? error, DateTimeOffset startedAt, DateTimeOffset at)
     {
-        if (!properties.TryGetValue(Run, out var run) || run?.ToString() is not { Length: > 0 } id) return [];
+        var id = properties.TryGetValue(Run, out var run) && run?.ToString() is { Length: > 0 } text ? text : null;
+        IEnumerable<ScheduleWrite> writes = id is null ? [] : OfRun(id, properties, outcome, error, startedAt, at);
+        if (outcome != "finished" || ScheduleOf(properties) is not { } schedule) return writes;
+        var (sql, values) = StuckWorkflowToDos.CloseOfSchedule(schedule, definitionId, id, at);
+        return [.. writes, new ScheduleWrite(sql, values)];
+    }
+
+    private static IEnumerable<ScheduleWrite> OfRun(string id, IDictionary<string, object> properties, string outcome, string? error, DateTimeOffset startedAt, DateTimeOffset at)
+    {
         long? late = properties.TryGetValue(Due, out var text) && DateTimeOffset.TryParse(text?.ToString(), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var due)
             ? (long)Math.Max(0, (startedAt - due).TotalMilliseconds) : null;
         return Of(id, outcome, error, startedAt, late, at);

@@ -27,6 +27,25 @@ internal enum Fate
 /// <param name="Reason">Why it does not run; <c>null</c> when it does.</param>
 internal sealed record PlannedRun(DateTimeOffset Nominal, DateTimeOffset From, long Covers, bool CaughtUp, Fate Fate, string? Reason = null);
 
+/// <summary>The runs of a schedule that go on or wait. Dry runs are none: they change nothing, so that nothing has to wait for them.</summary>
+/// <param name="Running">How many go on.</param>
+/// <param name="Waiting">How many wait.</param>
+/// <param name="Manual">How many of both somebody asked for.</param>
+internal readonly record struct ScheduleLoad(int Running, int Waiting, int Manual = 0)
+{
+    /// <summary>Nothing goes on or waits.</summary>
+    public bool IsFree => Running + Waiting == 0;
+
+    /// <summary>What is in a list of runs that go on or wait.</summary>
+    public static ScheduleLoad Of(IEnumerable<OpenRun> open)
+    {
+        var load = default(ScheduleLoad);
+        foreach (var run in open.Where(static r => !r.DryRun))
+            load = new(load.Running + (run.Outcome == "running" ? 1 : 0), load.Waiting + (run.Outcome == "waiting" ? 1 : 0), load.Manual + (run.Cause == "manual" ? 1 : 0));
+        return load;
+    }
+}
+
 /// <summary>What is to be done about all that is due.</summary>
 /// <param name="Runs">Each due time has its place in exactly one of them, oldest first.</param>
 /// <param name="Supersedes">Ordinary due times that wait until now shall not.</param>
@@ -57,10 +76,10 @@ internal static class ScheduleRules
     /// <param name="cadence">Its cadence.</param>
     /// <param name="cursor">Due times up to here are on record.</param>
     /// <param name="now">The database's time.</param>
-    /// <param name="running">How many runs go on.</param>
-    /// <param name="waiting">How many wait.</param>
-    public static SchedulePlan Decide(string id, ScheduleSettings settings, Cadence cadence, DateTimeOffset cursor, DateTimeOffset now, int running, int waiting)
+    /// <param name="load">What runs and waits already.</param>
+    public static SchedulePlan Decide(string id, ScheduleSettings settings, Cadence cadence, DateTimeOffset cursor, DateTimeOffset now, ScheduleLoad load)
     {
+        var (running, waiting, manual) = load;
         var due = cadence.Between(cursor, now).ToList();
         // Jitter keeps the order, so only the newest may have to wait for its moment.
         if (due.Count > 0 && DueAt(id, settings, due[^1]) > now) due.RemoveAt(due.Count - 1);
@@ -96,7 +115,7 @@ internal static class ScheduleRules
 
         if (first is { } regular) wanted.Add(new PlannedRun(regular, regular, 1, false, Fate.Start));
 
-        var free = running + waiting == 0;
+        var free = load.IsFree;
         var (started, supersedes, cancels) = (false, false, false);
         foreach (var run in wanted)
         {
@@ -108,6 +127,12 @@ internal static class ScheduleRules
             else if (started || (run.CaughtUp && settings.CatchUp == CatchUp.RunEach))
             {
                 // Runs that make up for missed times come one after the other, and what is due now comes after them.
+                runs.Add(run with { Fate = Fate.Wait });
+                started = true;
+            }
+            else if (settings.Overlap == Overlap.Skip && running + waiting == manual)
+            {
+                // What somebody asked for does not cost a due time its run: it comes after it.
                 runs.Add(run with { Fate = Fate.Wait });
                 started = true;
             }

@@ -8,6 +8,9 @@ public sealed class EngineOptions
     /// <summary>Name of this node in leases. Default: machine, its start, process id and a random part, so that no two processes share one and a process that is gone can be told.</summary>
     public string NodeId { get; set; } = NodeNames.New();
 
+    /// <summary>Names of properties that an instance hands on to those it starts.</summary>
+    public ISet<string> InheritedProperties { get; } = new HashSet<string>(StringComparer.Ordinal);
+
     /// <summary>How many instances of the queue run at once on this node; with 0 it only takes requests in, and other nodes carry out what they ask for. Default: 32.</summary>
     public int MaxConcurrency { get; set; } = 32;
 

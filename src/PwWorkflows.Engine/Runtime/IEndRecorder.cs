@@ -4,12 +4,13 @@ namespace PwWorkflows.Engine;
 
 /// <summary>An instance whose commit ends it.</summary>
 /// <param name="InstanceId">The instance.</param>
+/// <param name="DefinitionId">Its definition.</param>
 /// <param name="Status"><see cref="InstanceStatus.Finished"/>, <see cref="InstanceStatus.Faulted"/> or <see cref="InstanceStatus.Cancelled"/>.</param>
 /// <param name="Properties">Its properties, with those it was started with.</param>
 /// <param name="Message">What its last incident says; null when there is none.</param>
 /// <param name="CreatedAt">When it was made (UTC).</param>
 /// <param name="At">When it ended (UTC).</param>
-public sealed record EndedInstance(string InstanceId, InstanceStatus Status, IDictionary<string, object> Properties, string? Message, DateTimeOffset CreatedAt, DateTimeOffset At);
+public sealed record EndedInstance(string InstanceId, string DefinitionId, InstanceStatus Status, IDictionary<string, object> Properties, string? Message, DateTimeOffset CreatedAt, DateTimeOffset At);
 
 /// <summary>Makes the product's rows about instances that end. They are written in the very commit that ends the instance; an instance that is retried after a fault ends again.</summary>
 public interface IEndRecorder

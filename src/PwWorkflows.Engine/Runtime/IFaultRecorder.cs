@@ -9,7 +9,8 @@ namespace PwWorkflows.Engine;
 /// <param name="ActivityId">The activity of the last incident; empty when it is the whole workflow.</param>
 /// <param name="Message">What the last incident says; empty when none is on record.</param>
 /// <param name="At">When it came to a stop (UTC).</param>
-public sealed record StuckInstance(string InstanceId, string DefinitionId, string? CorrelationId, string ActivityId, string Message, DateTimeOffset At);
+/// <param name="Properties">Its properties, with those it was started with.</param>
+public sealed record StuckInstance(string InstanceId, string DefinitionId, string? CorrelationId, string ActivityId, string Message, DateTimeOffset At, IDictionary<string, object> Properties);
 
 /// <summary>
 /// Makes the product's rows about instances that can't go on. They are written in the very commit that stops the instance, so that no

@@ -340,7 +340,7 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
             if (finished) ReportToParent(wf);
             if (finished && wf.Properties.Count > 0)
                 foreach (var recorder in _owner._endRecorders)
-                    wf.Burst.Writes.AddRange(recorder.Ended(new EndedInstance(wf.Id, Status(wf.SubStatus), wf.Properties, wf.IncidentList.LastOrDefault()?.Message, wf.CreatedAt, now)));
+                    wf.Burst.Writes.AddRange(recorder.Ended(new EndedInstance(wf.Id, wf.Compiled.DefinitionId, Status(wf.SubStatus), wf.Properties, wf.IncidentList.LastOrDefault()?.Message, wf.CreatedAt, now)));
             foreach (var b in wf.BookmarkList)
                 if (wf.Burst.AddedBookmarks.Contains(b.Bookmark.Id) && b.Bookmark.Metadata is { } m && m.TryGetValue("DueAt", out var due))
                     wf.Burst.Enqueue.Add(WorkItems.Resume(wf.Id, b.Bookmark.Id, DateTimeOffset.Parse(due, CultureInfo.InvariantCulture), _owner._time));
@@ -414,7 +414,7 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
             var last = wf.IncidentList[^1];
             var stuck = status is InstanceStatus.Faulted or InstanceStatus.Parked || status == InstanceStatus.Suspended && wf.BookmarkList.Count == 0;
             return _owner._faultRecorders.SelectMany(r => stuck
-                ? r.Stuck(new StuckInstance(wf.Id, wf.Compiled.DefinitionId, wf.CorrelationId, last.ActivityId, last.Message, now))
+                ? r.Stuck(new StuckInstance(wf.Id, wf.Compiled.DefinitionId, wf.CorrelationId, last.ActivityId, last.Message, now, wf.Properties))
                 : r.Mended(wf.Id, now));
         }
 

@@ -16,6 +16,13 @@ internal static partial class ScheduleCommands
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
 
+    /// <summary>Most runs of one history: a month of a schedule that runs every five minutes.</summary>
+    internal const int MostRuns = 10_000;
+    private const int PageOfRuns = 1000;
+
+    /// <summary>A thousand years: more than anybody looks back or ahead, and less than the calendar has.</summary>
+    private const double MostDays = 365_000;
+
     public static Command Schedules() => new("schedules", "What runs by the clock.") { List(), Show(), History(), Preview(), Run(), Pause(), Resume() };
 
     private static Argument<string> Name() => new("name") { Description = "Name of the schedule, from pw schedules list." };
@@ -75,7 +82,12 @@ internal static partial class ScheduleCommands
             var book = services.GetRequiredService<ScheduleBook>();
             if (await book.FindAsync(parsed.GetValue(name)!, ct).ConfigureAwait(false) is not { } s) return await MissingAsync(parsed.GetValue(name)!).ConfigureAwait(false);
             var now = await book.NowAsync(ct).ConfigureAwait(false);
-            var runs = (await book.RunsAsync(s.Id, parsed.GetValue(since) is { } text ? When(text, now) : null, null, parsed.GetValue(take), ct).ConfigureAwait(false)).Reverse().ToList();
+            DateTimeOffset? from = parsed.GetValue(since) is { } text ? When(text, now) : null;
+            // What is asked for by its time is shown whole; else the newest few.
+            var most = from is null || parsed.GetResult(take) is { Implicit: false } ? parsed.GetValue(take) : MostRuns;
+            var (runs, cut) = await NewestAsync(book, s.Id, from, most, ct).ConfigureAwait(false);
+            runs.Reverse();
+            if (cut) await Console.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"pw: only the newest {most} runs are shown, there are more; {(most == MostRuns ? "a later --since shows those of a shorter time whole" : "--take shows more of them, --since all since a time")}")).ConfigureAwait(false);
             var log = services.GetRequiredService<ScheduleHistory>();
             if (parsed.GetValue(CommandLine.Json))
             {
@@ -92,6 +104,26 @@ internal static partial class ScheduleCommands
             return CommandLine.Done;
         }));
         return history;
+    }
+
+    /// <summary>The newest runs since a time, page by page, and whether there are more.</summary>
+    internal static async Task<(List<ScheduleRunView> Runs, bool Cut)> NewestAsync(ScheduleBook book, string schedule, DateTimeOffset? since, int most, CancellationToken ct)
+    {
+        var runs = new List<ScheduleRunView>();
+        var known = new HashSet<string>(StringComparer.Ordinal);
+        for (var skip = 0; ;)
+        {
+            var take = Math.Min(PageOfRuns, most + 1 - skip);
+            var page = await book.RunsAsync(schedule, since, null, take, ct, skip).ConfigureAwait(false);
+            // A run that began meanwhile moves the others on to the next page.
+            runs.AddRange(page.Where(r => known.Add(r.Id)));
+            skip += page.Count;
+            if (page.Count < take || skip > most) break;
+        }
+
+        var cut = runs.Count > most;
+        if (cut) runs.RemoveRange(most, runs.Count - most);
+        return (runs, cut);
     }
 
     private static Command Preview()
@@ -166,15 +198,19 @@ internal static partial class ScheduleCommands
     {
         var history = services.GetRequiredService<ScheduleHistory>();
         var begun = TimeProvider.System.GetTimestamp();
-        var (told, shown) = (false, 0);
+        var told = false;
+        var shown = new List<ScheduleLogLine>();
         while (true)
         {
             var run = await book.FindRunAsync(id, ct).ConfigureAwait(false) ?? throw new IOException("the run is gone");
             var lines = await history.LinesAsync(run, ct).ConfigureAwait(false);
+            // Lines of a workflow that the run started may come in between those that were there before.
+            var fresh = lines.ToList();
+            foreach (var line in shown) fresh.Remove(line);
             if (!quiet)
-                foreach (var line in lines.Skip(shown))
+                foreach (var line in fresh)
                     Console.Out.WriteLine(Line(run, line));
-            shown = Math.Max(shown, lines.Count);
+            shown.AddRange(fresh);
             if (run.EndedAt is not null) return run;
             if (!told && lines.Count <= 1 && TimeProvider.System.GetElapsedTime(begun) > Patience)
             {
@@ -218,7 +254,7 @@ internal static partial class ScheduleCommands
             }
 
             ScheduleEndpoints.TryReadMissed(choice ?? "", out var after);
-            var result = await book.ResumeAsync(parsed.GetValue(name)!, after, ct).ConfigureAwait(false);
+            var result = await book.ResumeAsync(parsed.GetValue(name)!, after, Actor, ct).ConfigureAwait(false);
             return await AnswerAsync(parsed, services, result, "schedule-resume", new JsonObject { ["reason"] = parsed.GetValue(reason), ["missed"] = after.ToString() }, ct).ConfigureAwait(false);
         }));
         return resume;
@@ -253,24 +289,29 @@ internal static partial class ScheduleCommands
         text = text.Trim();
         if (text == "today") return new DateTimeOffset(now.UtcDateTime.Date, TimeSpan.Zero);
         if (text == "yesterday") return new DateTimeOffset(now.UtcDateTime.Date.AddDays(-1), TimeSpan.Zero);
-        if (Ago().Match(text) is { Success: true } ago) return now - Unit(int.Parse(ago.Groups[1].Value, CultureInfo.InvariantCulture), ago.Groups[2].Value[0] == 'm' && ago.Groups[2].Value.StartsWith("mo", StringComparison.Ordinal) ? 'M' : ago.Groups[2].Value[0]);
-        return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at) ? at : throw new WrongUseException($"--since: expected '1 day ago', '2 hours ago', today, yesterday or a time such as 2026-11-24T12:00Z, found '{text}'");
+        if (Ago().Match(text) is { Success: true } ago && Unit(int.Parse(ago.Groups[1].Value, CultureInfo.InvariantCulture), ago.Groups[2].Value[0] == 'm' && ago.Groups[2].Value.StartsWith("mo", StringComparison.Ordinal) ? 'M' : ago.Groups[2].Value[0]) is { } length) return now - length;
+        return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at) ? at : throw new WrongUseException($"--since: expected '1 day ago', '2 hours ago', today, yesterday or a time such as 2026-11-24T12:00Z, at most a thousand years back, found '{text}'");
     }
 
     /// <summary>Reads how far ahead a preview goes.</summary>
     internal static TimeSpan Ahead(string text) => Span().Match(text.Trim()) is { Success: true } span && int.TryParse(span.Groups[1].Value, CultureInfo.InvariantCulture, out var count) && count is > 0 and <= 100_000
-        && Unit(count, span.Groups[2].Value[0]) is var length && length <= TimeSpan.FromDays(3660) ? length : throw new WrongUseException($"--for: expected a length such as 12h, 30d, 8w or 1y, at most ten years, found '{text}'");
+        && Unit(count, span.Groups[2].Value[0]) is { } length && length <= TimeSpan.FromDays(3660) ? length : throw new WrongUseException($"--for: expected a length such as 12h, 30d, 8w or 1y, at most ten years, found '{text}'");
 
-    private static TimeSpan Unit(int count, char unit) => unit switch
+    /// <summary>A length of time; <c>null</c> when it is longer than <see cref="MostDays"/>.</summary>
+    private static TimeSpan? Unit(int count, char unit)
     {
-        's' => TimeSpan.FromSeconds(count),
-        'm' => TimeSpan.FromMinutes(count),
-        'h' => TimeSpan.FromHours(count),
-        'd' => TimeSpan.FromDays(count),
-        'w' => TimeSpan.FromDays(7.0 * count),
-        'M' => TimeSpan.FromDays(30.0 * count),
-        _ => TimeSpan.FromDays(365.0 * count),
-    };
+        var days = count * unit switch
+        {
+            's' => 1 / 86_400.0,
+            'm' => 1 / 1440.0,
+            'h' => 1 / 24.0,
+            'd' => 1.0,
+            'w' => 7.0,
+            'M' => 30.0,
+            _ => 365.0,
+        };
+        return days > MostDays ? null : TimeSpan.FromSeconds(Math.Round(days * 86_400));
+    }
 
     [GeneratedRegex("^([0-9]{1,6}) ?(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?|months?|y|years?) ago$")]
     private static partial Regex Ago();

@@ -45,6 +45,7 @@ internal static class ConsoleSetup
         services.AddSingleton<INeeds, ApprovalNeeds>();
         services.AddSingleton<INeeds, ToDoNeeds>();
         services.AddSingleton<INeeds, StuckNeeds>();
+        services.AddSingleton<INeeds, MissedNeeds>();
         services.AddSingleton<INeeds, SessionNeeds>();
         services.AddSingleton<INeeds, FactorNeeds>();
         services.AddSingleton<OutsideHealth>();

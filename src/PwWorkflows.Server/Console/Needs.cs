@@ -100,7 +100,7 @@ internal sealed class ToDoNeeds(IPwDatabase database) : INeeds
     /// <summary>The page of what a ToDo is about; the ToDo's own row when that has none.</summary>
     public static string Href(long id, string about, string marker) => about switch
     {
-        _ when marker.StartsWith("schedule-", StringComparison.Ordinal) => "/schedules/" + Uri.EscapeDataString(about),
+        _ when marker.StartsWith("schedule-", StringComparison.Ordinal) || StuckWorkflowToDos.IsOfSchedule(marker) => "/schedules/" + Uri.EscapeDataString(about),
         _ when about.StartsWith("AP-", StringComparison.Ordinal) => "/approvals/" + Uri.EscapeDataString(about),
         _ when about.StartsWith("CO-", StringComparison.Ordinal) || about.StartsWith("CG-", StringComparison.Ordinal) => OrdersPage.Url(about),
         _ => "/todos?id=" + id.ToString(CultureInfo.InvariantCulture),
@@ -109,7 +109,7 @@ internal sealed class ToDoNeeds(IPwDatabase database) : INeeds
     public async Task<NeedsOfSection> ReadAsync(CancellationToken ct)
     {
         // Those about stopped workflows are counted with the instances.
-        const string Open = "FROM admin_todos WHERE status = 'open' AND marker NOT LIKE 'workflow-stopped:%'";
+        const string Open = $"FROM admin_todos WHERE status = 'open' AND marker NOT LIKE '{StuckWorkflowToDos.Prefix}%'";
         var count = await database.QueryAsync($"SELECT COUNT(*) {Open}", Parameters.None, static r => r.GetInt64(0), ct).ConfigureAwait(false);
         var first = await database.QueryAsync(
             $"SELECT id, order_number, marker, instructions, created_at {Open} ORDER BY id DESC LIMIT @take", Parameters.Of(("take", (long)INeeds.Shown)),

@@ -111,7 +111,7 @@ internal sealed class SchedulePage(ScheduleBook book) : ConsolePage
     {
         if (string.IsNullOrWhiteSpace(reason)) return Problem(StatusCodes.Status400BadRequest, "The schedule was not resumed: a reason is missing.", "The audit log keeps why.", "Go back and write the reason.");
         ScheduleEndpoints.TryReadMissed(missed ?? "", out var after);
-        return await AnswerAsync(name, await book.ResumeAsync(name, after, ct).ConfigureAwait(false), "schedule-resume", new() { ["reason"] = reason.Trim(), ["missed"] = after.ToString() }, ct).ConfigureAwait(false);
+        return await AnswerAsync(name, await book.ResumeAsync(name, after, HttpContext.UserName(), ct).ConfigureAwait(false), "schedule-resume", new() { ["reason"] = reason.Trim(), ["missed"] = after.ToString() }, ct).ConfigureAwait(false);
     }
 
     private async Task<IActionResult> AnswerAsync(string name, ScheduleCommandResult result, string action, JsonObject detail, CancellationToken ct)

@@ -5,6 +5,30 @@ using PwWorkflows.Server.Admin;
 
 namespace PwWorkflows.Server.Pages;
 
+/// <summary>Due times that nobody was there for and that nothing made up for, while they are new enough to be acted upon.</summary>
+internal sealed class MissedNeeds(ScheduleBook book) : INeeds
+{
+    /// <summary>Over a weekend and a day.</summary>
+    private static readonly TimeSpan Told = TimeSpan.FromDays(3);
+
+    private const int Looked = 200;
+
+    public string Title => "Missed due times";
+    public string Section => "/schedules";
+    public string? All => "/schedules";
+
+    public async Task<NeedsOfSection> ReadAsync(CancellationToken ct)
+    {
+        var missed = await book.MissedAsync(await book.NowAsync(ct).ConfigureAwait(false) - Told, Looked, ct).ConfigureAwait(false);
+        var schedules = missed.GroupBy(static r => r.Schedule, StringComparer.Ordinal).ToList();
+        return new(schedules.Count, [.. schedules.Take(INeeds.Shown).Select(static g =>
+        {
+            var (count, last) = (g.Sum(static r => r.Covers), g.First());
+            return new Need($"{g.Key}: {(count == 1 ? "1 due time" : string.Create(CultureInfo.InvariantCulture, $"{count} due times"))} missed", $"{ScheduleHistory.Why(last.Reason)}. Run it now if its work can't wait for the next one.", SchedulesPage.Url(g.Key), last.NominalAt, Tone.Warn);
+        })]);
+    }
+}
+
 /// <summary><c>/schedules</c>: what runs by the clock, and what was missed.</summary>
 internal sealed class SchedulesPage(ScheduleBook book) : ConsolePage
 {
@@ -20,7 +44,7 @@ internal sealed class SchedulesPage(ScheduleBook book) : ConsolePage
     public async Task<IActionResult> OnGetAsync(bool all, CancellationToken ct)
     {
         WithRetired = all;
-        Missed = await book.RunsAsync(null, Show.Now - Told, "missed", 20, ct).ConfigureAwait(false);
+        Missed = await book.MissedAsync(Show.Now - Told, 20, ct).ConfigureAwait(false);
         return ListOf(new ListTable<ScheduleView>
         {
             Name = "schedules",

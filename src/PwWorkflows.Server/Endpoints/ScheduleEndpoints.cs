@@ -116,7 +116,7 @@ internal static class ScheduleEndpoints
         var missed = AfterPause.Nothing;
         if (fields.Text("missed", 20, required: false) is { Length: > 0 } text && !TryReadMissed(text, out missed)) fields.Wrong("missed", "Expected nothing, latest or all: what to do about the due times that passed meanwhile.");
         if (!fields.AreGood) return fields.Problem();
-        return await AnswerAsync(name, await book.ResumeAsync(name, missed, ct).ConfigureAwait(false), "schedule-resume", new() { ["reason"] = reason, ["missed"] = missed.ToString() }, http, audit, ct).ConfigureAwait(false);
+        return await AnswerAsync(name, await book.ResumeAsync(name, missed, http.UserName(), ct).ConfigureAwait(false), "schedule-resume", new() { ["reason"] = reason, ["missed"] = missed.ToString() }, http, audit, ct).ConfigureAwait(false);
     }
 
     /// <summary>Reads <c>nothing</c>, <c>latest</c> or <c>all</c>.</summary>

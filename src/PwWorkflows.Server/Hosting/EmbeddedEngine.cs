@@ -33,6 +33,7 @@ internal static class EmbeddedEngine
             {
                 // The runbook's addresses have no base path; those drawn in the designer are reached below /workflows as well.
                 o.HttpAtRoot = true;
+                o.InheritedProperties.Add(ScheduleEnds.By);
                 o.HttpReservedCookies = "pw-";
                 var retention = new RetentionSettings();
                 retention.Bind(new SettingsReader(configuration));
@@ -138,7 +139,9 @@ internal static class EmbeddedEngine
         public IEnumerable<EnlistedWrite> Stuck(StuckInstance instance)
         {
             ArgumentNullException.ThrowIfNull(instance);
-            var (sql, values) = StuckWorkflowToDos.Raise(instance.InstanceId, instance.DefinitionId, instance.CorrelationId, instance.ActivityId, instance.Message, instance.At);
+            var (sql, values) = ScheduleEnds.ScheduleOf(instance.Properties) is { } schedule
+                ? StuckWorkflowToDos.RaiseOfSchedule(schedule, instance.InstanceId, instance.DefinitionId, instance.ActivityId, instance.Message, instance.At)
+                : StuckWorkflowToDos.Raise(instance.InstanceId, instance.DefinitionId, instance.CorrelationId, instance.ActivityId, instance.Message, instance.At);
             var (noted, row) = StuckInstances.Note(instance.InstanceId, instance.DefinitionId, instance.CorrelationId, instance.ActivityId, instance.Message, instance.At);
             return [new EnlistedWrite(sql, values), new EnlistedWrite(noted, row)];
         }
@@ -221,7 +224,7 @@ internal static class EmbeddedEngine
         {
             ArgumentNullException.ThrowIfNull(instance);
             var outcome = instance.Status switch { InstanceStatus.Finished => "finished", InstanceStatus.Faulted => "failed", _ => "cancelled" };
-            return ScheduleEnds.Of(instance.Properties, outcome, instance.Message, instance.CreatedAt, instance.At).Select(EngineSchedules.Enlisted);
+            return ScheduleEnds.Of(instance.DefinitionId, instance.Properties, outcome, instance.Message, instance.CreatedAt, instance.At).Select(EngineSchedules.Enlisted);
         }
     }
 
@@ -354,7 +357,8 @@ internal static class EmbeddedEngine
             var filter = new InstanceFilter(
                 DefinitionIds: query.DefinitionId is null ? null : [query.DefinitionId],
                 Statuses: query.Status is null ? null : [Enum.Parse<InstanceStatus>(query.Status, ignoreCase: true)],
-                CorrelationId: query.CorrelationId);
+                CorrelationId: query.CorrelationId,
+                ParentInstanceId: query.ParentId);
             var (items, total) = await store.ListInstancesAsync(filter, query.Skip, query.Take, ct).ConfigureAwait(false);
             return ([.. items.Select(Info)], total);
         }

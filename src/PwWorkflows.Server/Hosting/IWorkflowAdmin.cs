@@ -88,6 +88,8 @@ public sealed record WorkflowInstanceQuery
     public string? DefinitionId { get; init; }
     /// <summary>Only those in a state (see <see cref="WorkflowInstanceInfo.Status"/>).</summary>
     public string? Status { get; init; }
+    /// <summary>Only those that an instance started.</summary>
+    public string? ParentId { get; init; }
     /// <summary>Leave out so many.</summary>
     public int Skip { get; init; }
     /// <summary>At most so many, 1 to 500.</summary>

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using PwWorkflows.Activities.Data;
+using PwWorkflows.Activities.Notifications;
 using PwWorkflows.Activities.Scheduling;
 using PwWorkflows.Activities.Tests.Filings;
 
@@ -36,7 +37,7 @@ public abstract class ScheduleEndTests(PostgresFixture? postgres) : IAsyncLifeti
 
     /// <summary>The instance of a run ends, as the host writes it.</summary>
     private Task<bool> EndAsync(string run, string outcome, DateTimeOffset? at = null) =>
-        _engine.CommitAsync([.. ScheduleEnds.Of(new Dictionary<string, object> { [ScheduleEnds.Run] = run }, outcome, outcome == "failed" ? "the other side is down" : null, Now, at ?? Now)], [], [], Now, Ct);
+        _engine.CommitAsync([.. ScheduleEnds.Of("job", new Dictionary<string, object> { [ScheduleEnds.Run] = run }, outcome, outcome == "failed" ? "the other side is down" : null, Now, at ?? Now)], [], [], Now, Ct);
 
     private async Task<string> CountsAsync()
     {
@@ -77,6 +78,23 @@ public abstract class ScheduleEndTests(PostgresFixture? postgres) : IAsyncLifeti
     }
 
     [Fact]
+    public async Task Lost_run_behind_a_page_of_long_ones_is_settled()
+    {
+        var live = await StartAsync();
+        _engine.Passed = TimeSpan.FromSeconds(1);
+        var lost = await StartAsync();
+        await _database.RunAsync($"""
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ScheduleBook.SweepBatch})
+            INSERT INTO schedule_runs (id, schedule_id, cause, nominal_at, covers_from, covers, due_at, outcome, caught_up, dry_run, started_at, instance_id, alerted, created_at)
+            SELECT 'live-' || n.i, r.schedule_id, 'manual', r.nominal_at, r.covers_from, 0, r.due_at, 'running', r.caught_up, r.dry_run, r.started_at, 'live-' || n.i, r.alerted, r.created_at FROM n, schedule_runs r WHERE r.id = '{live}'
+            """, Ct);
+        _engine.Passed = TimeSpan.FromMinutes(1);
+        _engine.FatesOf = ids => ids.Where(i => i != lost).ToDictionary(static i => i, static _ => new InstanceFate(null, null));
+        await _book.SweepAsync(Ct);
+        Assert.Equal(("running", "failed"), ((await RunAsync(live)).Outcome, (await RunAsync(lost)).Outcome));
+    }
+
+    [Fact]
     public async Task Run_that_is_retried_counts_as_what_it_ended_as_in_the_end()
     {
         var run = await StartAsync();
@@ -99,10 +117,121 @@ public abstract class ScheduleEndTests(PostgresFixture? postgres) : IAsyncLifeti
         Assert.Single(await _book.ClaimAsync(10, Ct));
     }
 
+    private async Task PublishAsync(ScheduleSettings settings, string id = "other", params (string Id, string? Name)[] schedules) => await _engine.CommitAsync(
+        await _book.PublishAsync(id, id + ":1", 1, [.. (schedules.Length == 0 ? [("due", null)] : schedules).Select(s => (s.Id, s.Name, settings))], Ct), [], [], Now + _engine.Passed, Ct);
+
+    /// <summary>It is so long after the start, and a node looks at what is due.</summary>
+    private async Task LookAsync(TimeSpan passed)
+    {
+        _engine.Passed = passed;
+        foreach (var (row, now) in await _book.ClaimAsync(10, Ct)) await _book.AdvanceAsync(row, now, Ct);
+    }
+
+    /// <summary>Starts a run of the other schedule that goes on.</summary>
+    private async Task<string> AskAsync(bool dryRun) => Assert.IsType<ScheduleCommandResult.Done>(await _book.RunNowAsync("other", force: false, dryRun, "ann", Ct)).RunId!;
+
+    private async Task<string> OtherRunsAsync() =>
+        string.Join(", ", (await _book.RunsAsync("other:due", null, null, 100, Ct)).Reverse().Select(static r => $"{r.Cause} {r.Outcome}{(r.Reason is null ? "" : " " + r.Reason)}"));
+
+    private Task<List<string>> ToDosAsync(string of) => _database.QueryAsync("SELECT order_number, marker FROM admin_todos WHERE status = 'open' AND order_number LIKE @of ORDER BY order_number, marker", Parameters.Of(("of", of + "%")), static r => r.GetString(0) + " " + r.GetString(1), Ct);
+
+    [Fact]
+    public async Task Dry_run_neither_waits_nor_costs_a_due_time_its_run()
+    {
+        await PublishAsync(ScheduleSettings.OfCadence("0 * * * *", null, null, null));
+        await AskAsync(dryRun: true);
+        await LookAsync(TimeSpan.FromHours(1));
+        Assert.Equal("manual running, due running", await OtherRunsAsync());
+        _engine.Passed += TimeSpan.FromSeconds(1);
+        await AskAsync(dryRun: true);
+        Assert.IsType<ScheduleCommandResult.Refused>(await _book.RunNowAsync("other", force: false, dryRun: false, "ann", Ct));
+    }
+
+    [Fact]
+    public async Task Due_time_that_comes_during_a_run_somebody_asked_for_runs_after_it()
+    {
+        await PublishAsync(ScheduleSettings.OfCadence("0 * * * *", null, null, null));
+        var manual = await AskAsync(dryRun: false);
+        await LookAsync(TimeSpan.FromHours(1));
+        Assert.Equal("manual running, due waiting", await OtherRunsAsync());
+        await LookAsync(TimeSpan.FromHours(2)); // One that waits is enough.
+        Assert.Equal("manual running, due waiting, due skipped overlap", await OtherRunsAsync());
+        await EndAsync(manual, "finished");
+        await LookAsync(_engine.Passed);
+        Assert.Equal("manual finished, due running, due skipped overlap", await OtherRunsAsync());
+        await LookAsync(TimeSpan.FromHours(3)); // An ordinary run goes on.
+        Assert.EndsWith("due skipped overlap, due skipped overlap", await OtherRunsAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Queue_of_one_holds_one_whoever_asked_for_it()
+    {
+        await PublishAsync(ScheduleSettings.OfCadence("0 * * * *", null, null, null) with { Overlap = Overlap.QueueOne, CatchUp = CatchUp.RunOnce });
+        await LookAsync(TimeSpan.FromHours(1));
+        _engine.Passed += TimeSpan.FromSeconds(1);
+        await AskAsync(dryRun: false);
+        Assert.Equal("due running, manual waiting", await OtherRunsAsync());
+        await LookAsync(TimeSpan.FromHours(2.5)); // Half an hour late: it makes up for what was missed.
+        Assert.Equal("due running, manual skipped superseded, due waiting", await OtherRunsAsync());
+        await LookAsync(TimeSpan.FromHours(3));
+        Assert.Equal("due running, manual skipped superseded, due skipped superseded, due waiting", await OtherRunsAsync());
+        Assert.Equal(1, (await _book.FindAsync("other", Ct))!.Waiting);
+    }
+
+    [Fact]
+    public async Task Schedule_that_gets_another_name_leaves_no_ToDo_under_the_old_one()
+    {
+        var settings = ScheduleSettings.OfCadence("0 * * * *", null, null, null) with { Overlap = Overlap.Allow, Deadline = TimeSpan.FromMinutes(10) };
+        await PublishAsync(settings);
+        await LookAsync(TimeSpan.FromHours(1));
+        await LookAsync(TimeSpan.FromHours(2));
+        await LookAsync(TimeSpan.FromHours(2.5));
+        await _database.RunAsync("INSERT INTO admin_todos (order_number, service_slug, marker, instructions, status, created_at) VALUES ('other', 'other', 'workflow-stopped:other:act', 'x', 'open', '2026-04-06 12:00:00+00:00')", Ct);
+        Assert.Equal(["other schedule-deadline", "other schedule-overdue", "other workflow-stopped:other:act"], await ToDosAsync("other"));
+        await PublishAsync(settings, "other", ("due", "first"), ("second", null));
+        Assert.Equal(["other:first schedule-deadline", "other:first schedule-overdue"], await ToDosAsync("other"));
+        foreach (var run in await _book.RunsAsync("other:due", null, "running", 10, Ct)) await EndAsync(run.Id, "finished");
+        await LookAsync(_engine.Passed);
+        Assert.Empty(await ToDosAsync("other"));
+    }
+
+    [Fact]
+    public async Task Runs_that_fail_alike_are_one_ToDo_which_a_later_run_that_finishes_closes()
+    {
+        var properties = new Dictionary<string, object> { [ScheduleEnds.By] = "job:due" };
+        async Task FailAsync(string run)
+        {
+            await EndAsync(run, "failed");
+            var (sql, values) = StuckWorkflowToDos.RaiseOfSchedule("job:due", run, "job", "read", "the other side is down", Now);
+            await _database.ExecuteAsync(sql, values, Ct);
+        }
+
+        Task<bool> FinishAsync(string? run, string definition) => _engine.CommitAsync(
+            [.. ScheduleEnds.Of(definition, run is null ? properties : new Dictionary<string, object>(properties) { [ScheduleEnds.Run] = run }, "finished", null, Now, Now)], [], [], Now, Ct);
+
+        var early = await StartAsync();
+        foreach (var second in (int[])[1, 2, 3])
+        {
+            _engine.Passed = TimeSpan.FromSeconds(second);
+            await FailAsync(await StartAsync());
+        }
+
+        Assert.Equal(["job workflow-stopped:job:read"], await ToDosAsync("job"));
+        await FinishAsync(early, "job"); // An earlier one tells nothing.
+        await FinishAsync(null, "job-mails"); // Nor does another workflow.
+        Assert.Single(await ToDosAsync("job"));
+        _engine.Passed = TimeSpan.FromSeconds(4);
+        await FinishAsync(await StartAsync(), "job");
+        Assert.Empty(await ToDosAsync("job"));
+    }
+
     /// <summary>Writes rows as the engine does; its clock stands until it is moved, and what became of instances is told by the test.</summary>
     private sealed class FakeEngine(TestDatabase database) : IScheduleEngine
     {
         public Func<Task<IReadOnlyDictionary<string, InstanceFate>>> Fates { get; set; } = static () => Task.FromResult<IReadOnlyDictionary<string, InstanceFate>>(new Dictionary<string, InstanceFate>());
+
+        /// <summary>What became of some instances, in place of <see cref="Fates"/>.</summary>
+        public Func<IReadOnlyCollection<string>, IReadOnlyDictionary<string, InstanceFate>>? FatesOf { get; set; }
 
         public TimeSpan Passed { get; set; }
 
@@ -128,7 +257,7 @@ public abstract class ScheduleEndTests(PostgresFixture? postgres) : IAsyncLifeti
             }
         }
 
-        public Task<IReadOnlyDictionary<string, InstanceFate>> FatesAsync(IReadOnlyCollection<string> instanceIds, CancellationToken ct) => Fates();
+        public Task<IReadOnlyDictionary<string, InstanceFate>> FatesAsync(IReadOnlyCollection<string> instanceIds, CancellationToken ct) => FatesOf is { } of ? Task.FromResult(of(instanceIds)) : Fates();
     }
 
     private sealed class UnexpectedRowsException : Exception;

@@ -38,9 +38,14 @@ internal static class Children
             CorrelationId = string.IsNullOrWhiteSpace(correlationId) ? null : correlationId,
             Input = input is null ? null : new Dictionary<string, object>(input),
         };
+        if (context.GetService<PwWorkflows.Engine.EngineOptions>() is { InheritedProperties.Count: > 0 } options)
+            foreach (var name in options.InheritedProperties)
+                if (context.WorkflowExecutionContext.Properties.TryGetValue(name, out var value))
+                    (request.Properties ??= new Dictionary<string, object>())[name] = value;
         if (wait)
         {
-            request.Properties = new Dictionary<string, object> { [WaitForCompletion] = true, [WaitingActivityType] = context.Activity.Type };
+            request.Properties ??= new Dictionary<string, object>();
+            (request.Properties[WaitForCompletion], request.Properties[WaitingActivityType]) = (true, context.Activity.Type);
             context.CreateBookmark(new WorkflowFinishedStimulus(request.InstanceId), onFinished, includeActivityInstanceId: false);
         }
         var response = await context.GetRequiredService<IWorkflowDispatcher>().DispatchAsync(request, string.IsNullOrWhiteSpace(channel) ? null : new Options.DispatchWorkflowOptions { Channel = channel }, context.CancellationToken);
