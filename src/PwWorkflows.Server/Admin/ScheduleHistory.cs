@@ -26,16 +26,56 @@ internal sealed class ScheduleHistory(IWorkflowAdmin workflows)
     /// <summary>Most lines of one run.</summary>
     public const int MostLines = 1000;
 
+    /// <summary>Most workflows that one started of which the log tells.</summary>
+    private const int MostChildren = 50;
+
+    /// <summary>How deep the log follows workflows that start others.</summary>
+    private const int Deepest = 3;
+
     private static readonly string[] Containers = ["Elsa.Flowchart", "Elsa.Sequence", "Elsa.Workflow", "Elsa.Parallel"];
 
-    /// <summary>What a run did, step by step, from its start to its end; what an ended instance's journal no longer holds is missing.</summary>
+    /// <summary>
+    /// What a run did, step by step, from its start to its end, with what the workflows did that it started; those may go on after its end. What an ended instance's journal no longer holds is missing.
+    /// </summary>
     public async Task<IReadOnlyList<ScheduleLogLine>> LinesAsync(ScheduleRunView run, CancellationToken ct)
     {
         var lines = new List<ScheduleLogLine>();
         if (run.StartedAt is { } started) lines.Add(new ScheduleLogLine(started, Started(run)));
         if (run.InstanceId is { } instance && await StepsAsync(instance, ct).ConfigureAwait(false) is { } steps) lines.AddRange(steps.Lines);
         if (Ended(run) is { } ended) lines.Add(ended);
+        return run.InstanceId is { } parent ? await WithChildrenAsync(lines, parent, Deepest, ct).ConfigureAwait(false) : lines;
+    }
+
+    /// <summary>Puts the lines of the workflows that an instance started between its own, in the order of their times; each journal keeps its own order, because nodes' clocks may differ.</summary>
+    private async Task<List<ScheduleLogLine>> WithChildrenAsync(List<ScheduleLogLine> lines, string parent, int depth, CancellationToken ct)
+    {
+        var (children, _) = await workflows.ListInstancesAsync(new WorkflowInstanceQuery { ParentId = parent, Take = MostChildren }, ct).ConfigureAwait(false);
+        foreach (var child in children.OrderBy(static c => c.CreatedAt).ThenBy(static c => c.Id, StringComparer.Ordinal))
+        {
+            if (lines.Count >= MostLines) break;
+            if (await StepsAsync(child.Id, ct).ConfigureAwait(false) is not { } steps) continue;
+            List<ScheduleLogLine> mine = [.. steps.Lines];
+            if (child.FinishedAt is { } end) mine.Add(new ScheduleLogLine(end, child.Status));
+            if (depth > 1) mine = await WithChildrenAsync(mine, child.Id, depth - 1, ct).ConfigureAwait(false);
+            lines = Merged(lines, [.. mine.Take(MostLines - lines.Count).Select(l => l with { Text = $"{child.DefinitionId}: {l.Text}" })]);
+        }
+
         return lines;
+    }
+
+    private static List<ScheduleLogLine> Merged(List<ScheduleLogLine> one, List<ScheduleLogLine> other)
+    {
+        var merged = new List<ScheduleLogLine>(one.Count + other.Count);
+        var next = 0;
+        for (var i = 0; i < one.Count; i++)
+        {
+            // The end comes last, also within the same moment.
+            while (next < other.Count && (other[next].At < one[i].At || (i == one.Count - 1 && other[next].At == one[i].At))) merged.Add(other[next++]);
+            merged.Add(one[i]);
+        }
+
+        merged.AddRange(other.Skip(next));
+        return merged;
     }
 
     /// <summary>What an instance did, step by step: the first <see cref="MostLines"/> entries of its journal; <c>null</c> when there is no such instance.</summary>

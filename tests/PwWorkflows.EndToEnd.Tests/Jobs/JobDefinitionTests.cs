@@ -56,6 +56,18 @@ public sealed class JobDefinitionTests : IAsyncLifetime
             // A dispatched instance is a row of the queue until a worker has taken it.
             async () => Scene.Text(await ElsaAsync(HttpMethod.Get, "workflow-instances/" + id), "status") == "Finished", () => $"{job} ends\n{_scene.Server.Log}", Ct);
         Assert.Equal("Finished", (await ElsaAsync(HttpMethod.Get, "workflow-instances/" + id)).GetProperty("subStatus").GetString());
+        var told = await ReportsAsync(id);
+        foreach (var child in (await ElsaAsync(HttpMethod.Post, "workflow-instances", new { parentWorkflowInstanceIds = (string[])[id] })).GetProperty("items").EnumerateArray())
+        {
+            Assert.Equal("Finished", child.GetProperty("subStatus").GetString());
+            told += '\n' + await ReportsAsync(child.GetProperty("id").GetString()!);
+        }
+
+        return told;
+    }
+
+    private async Task<string> ReportsAsync(string id)
+    {
         var journal = await ElsaAsync(HttpMethod.Get, $"workflow-instances/{id}/journal?skip=0&take=500");
         return string.Join('\n', journal.GetProperty("items").EnumerateArray().Where(e => e.GetProperty("eventName").GetString() is "Report" or "DryRun").Select(e => e.GetProperty("message").GetString()));
     }

@@ -2,6 +2,9 @@ using Microsoft.Extensions.DependencyInjection;
 using PwWorkflows.Activities.Data;
 using PwWorkflows.Activities.Scheduling;
 using PwWorkflows.Engine.Definitions;
+using PwWorkflows.Server.Admin;
+using PwWorkflows.Server.Commands;
+using PwWorkflows.Server.Pages;
 
 namespace PwWorkflows.EndToEnd.Tests.Scheduling;
 
@@ -50,6 +53,9 @@ public abstract class ScheduleContract(Func<CancellationToken, Task<string?>> da
         Assert.Equal(At("2026-04-09T12:30:00Z"), (await ShowAsync("pw-hourly")).NextRunAt);
         // The console tells what was missed: the counters do, by reason.
         Assert.Equal(72, (await ShowAsync("pw-hourly")).Counts.Values.Sum());
+        // What nothing made up for is on the overview.
+        var needs = await Node.Services.GetServices<INeeds>().OfType<MissedNeeds>().Single().ReadAsync(Ct);
+        Assert.Equal(catchUp switch { "Skip" => ["pw-hourly: 72 due times missed"], "RunEach" => ["pw-hourly: 69 due times missed"], _ => [] }, needs.First.Select(static n => n.Title));
     }
 
     [Fact]
@@ -148,7 +154,7 @@ public abstract class ScheduleContract(Func<CancellationToken, Task<string?>> da
         Clock.Advance(TimeSpan.FromHours(5));
         Assert.Equal(5, await Book.CountPausedAsync("pw-hourly", Ct));
         Assert.Empty(await RunsAsync("pw-hourly"));
-        var resumed = Assert.IsType<ScheduleCommandResult.Done>(await Book.ResumeAsync("pw-hourly", choice, Ct));
+        var resumed = Assert.IsType<ScheduleCommandResult.Done>(await Book.ResumeAsync("pw-hourly", choice, "ann", Ct));
         Assert.Contains("5 due times passed meanwhile", resumed.Message, StringComparison.Ordinal);
         await SettledAsync("pw-hourly");
         Assert.Equal(expected, string.Join(", ", (await RunsAsync("pw-hourly")).Select(r => $"{r.Outcome} {r.Reason} {r.Covers}")));
@@ -188,12 +194,11 @@ public abstract class ScheduleContract(Func<CancellationToken, Task<string?>> da
     public async Task Run_now_obeys_the_overlap_policy_unless_forced_and_says_so()
     {
         await PublishAsync(Definition("pw-daily", Cron("0 9 * * *"), Hang));
-        var first = Assert.IsType<ScheduleCommandResult.Done>(await Book.RunNowAsync("pw-daily", force: false, dryRun: true, "ann", Ct));
+        var first = Assert.IsType<ScheduleCommandResult.Done>(await Book.RunNowAsync("pw-daily", force: false, dryRun: false, "ann", Ct));
         Assert.Equal("pw-daily is started.", first.Message);
         await UntilAsync(async () => (await NotesAsync()).Count == 1, "it runs");
         var run = (await Book.FindRunAsync(first.RunId!, Ct))!;
-        Assert.Equal(("manual", "running", true, 0, "ann"), (run.Cause, run.Outcome, run.DryRun, run.Covers, run.RequestedBy));
-        Assert.True((await NotesAsync())[0].DryRun);
+        Assert.Equal(("manual", "running", false, 0, "ann"), (run.Cause, run.Outcome, run.DryRun, run.Covers, run.RequestedBy));
 
         var refused = Assert.IsType<ScheduleCommandResult.Refused>(await Book.RunNowAsync("pw-daily", force: false, dryRun: false, "ann", Ct));
         Assert.Contains("a run goes on since 2026-04-06 12:00:00 UTC, and its overlap policy is Skip", refused.Why, StringComparison.Ordinal);
@@ -207,6 +212,80 @@ public abstract class ScheduleContract(Func<CancellationToken, Task<string?>> da
         // What was asked for is no due time: the next one stays.
         Assert.Equal(At("2026-04-07T09:00:00Z"), (await ShowAsync("pw-daily")).NextRunAt);
         Assert.IsType<ScheduleCommandResult.Missing>(await Book.RunNowAsync("pw-nothing", force: false, dryRun: false, "ann", Ct));
+    }
+
+    [Fact]
+    public async Task Sweep_that_fails_fails_its_run_with_one_ToDo_a_step_and_the_history_tells_what_it_did()
+    {
+        Fails.On = true;
+        await PublishAsync("""
+            {"definitionId":"cold-wallet-sweep","id":"cold-wallet-sweep:1","name":"sweep","version":1,"root":{"type":"Elsa.Sequence","id":"s","activities":[
+             {"type":"Elsa.WriteLine","id":"look","text":{"typeName":"String","expression":{"type":"Literal","value":"balances"}}},{"type":"Test.FailRun","id":"fail"}]}}
+            """);
+        await PublishAsync(await OfProductAsync("schedules/pw-cold-wallet-sweep"));
+        for (var i = 0; i < 2; i++)
+        {
+            var (failed, lines) = await AskAsync("pw-cold-wallet-sweep", dryRun: false);
+            Assert.Equal("failed", failed.Outcome);
+            Assert.Contains("cold-wallet-sweep ended as Faulted", failed.Error, StringComparison.Ordinal);
+            Assert.Contains("cold-wallet-sweep: look: Completed", lines);
+            Assert.Contains("cold-wallet-sweep: faulted", lines);
+            Assert.StartsWith("failed after", lines[^1], StringComparison.Ordinal);
+        }
+
+        Assert.Equal(["workflow-stopped:cold-wallet-sweep:fail pw-cold-wallet-sweep", "workflow-stopped:pw-cold-wallet-sweep:failed pw-cold-wallet-sweep"], (await ToDosAsync("open")).Select(static t => string.Join(' ', t.Split(' ')[..2])).Order(StringComparer.Ordinal));
+        // One that is only asked what it would do settles nothing.
+        Fails.On = false;
+        Assert.Equal("finished", (await AskAsync("pw-cold-wallet-sweep", dryRun: true)).Run.Outcome);
+        Assert.Equal(2, (await ToDosAsync("open")).Count);
+        Assert.Equal("finished", (await AskAsync("pw-cold-wallet-sweep", dryRun: false)).Run.Outcome);
+        Assert.Empty(await ToDosAsync("open"));
+    }
+
+    [Fact]
+    public async Task Job_ends_while_its_mails_wait_for_the_mail_hours_and_its_dry_run_tells_of_them_at_any_hour()
+    {
+        // It is 07:00 in Chicago; mail to customers begins at 08:00.
+        await PublishAsync(await OfProductAsync("mails/mail-renewal-notices"));
+        await PublishAsync(await OfProductAsync("schedules/pw-renewal-worker"));
+        var (dry, told) = await AskAsync("pw-renewal-worker", dryRun: true);
+        Assert.Equal("finished", dry.Outcome);
+        Assert.Contains(told, static l => l.StartsWith("mail-renewal-notices: findNotices: no ", StringComparison.Ordinal));
+        Assert.Equal("finished", (await AskAsync("pw-renewal-worker", dryRun: false)).Run.Outcome);
+        await UntilAsync(async () => (await MailsAsync()).SequenceEqual(["Finished", "Suspended"]), "the mails wait");
+        Clock.SetUtcNow(At("2026-04-06T13:00:00Z"));
+        await UntilAsync(async () => (await MailsAsync()).SequenceEqual(["Finished", "Finished"]), "the mails have gone out");
+
+        Task<List<string>> MailsAsync() => Database.QueryAsync("SELECT status FROM workflow_instances WHERE definition_id = 'mail-renewal-notices' ORDER BY status", Parameters.None, static r => r.GetString(0), Ct);
+    }
+
+    [Fact]
+    public async Task History_since_a_time_is_whole_and_one_that_is_cut_says_so()
+    {
+        await PublishAsync(Definition("pw-job", Cron("0 9 * * *")));
+        await AskAsync("pw-job", dryRun: false);
+        await ExecuteAsync("""
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)
+            INSERT INTO schedule_runs (id, schedule_id, cause, nominal_at, covers_from, covers, due_at, outcome, caught_up, dry_run, started_at, ended_at, alerted, created_at)
+            SELECT 'run-' || n.i, r.schedule_id, 'manual', r.nominal_at, r.covers_from, 0, r.due_at, 'finished', r.caught_up, r.dry_run, r.started_at, r.ended_at, r.alerted, r.created_at FROM n, schedule_runs r WHERE r.outcome = 'finished'
+            """);
+        var id = (await ShowAsync("pw-job")).Id;
+        var (all, cut) = await ScheduleCommands.NewestAsync(Book, id, ScheduleCommands.When("1 day ago", Now), ScheduleCommands.MostRuns, Ct);
+        Assert.Equal((1201, 1201, false), (all.Count, all.DistinctBy(static r => r.Id).Count(), cut));
+        Assert.Equal((50, true), await ScheduleCommands.NewestAsync(Book, id, null, 50, Ct) is var (few, more) ? (few.Count, more) : default);
+        Assert.Empty((await ScheduleCommands.NewestAsync(Book, id, Now.AddDays(1), ScheduleCommands.MostRuns, Ct)).Runs);
+    }
+
+    /// <summary>The text of a definition of the product.</summary>
+    private static Task<string> OfProductAsync(string path) => File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "workflows", path + ".json"), Ct);
+
+    /// <summary>Asks for a run and waits for its end; what its history tells.</summary>
+    private async Task<(ScheduleRunView Run, IReadOnlyList<string> Lines)> AskAsync(string name, bool dryRun)
+    {
+        var id = Assert.IsType<ScheduleCommandResult.Done>(await Book.RunNowAsync(name, force: false, dryRun, "ann", Ct)).RunId!;
+        await UntilAsync(async () => (await Book.FindRunAsync(id, Ct))!.EndedAt is not null, $"{name} ends");
+        var run = (await Book.FindRunAsync(id, Ct))!;
+        return (run, [.. (await Node.Services.GetRequiredService<ScheduleHistory>().LinesAsync(run, Ct)).Select(static l => l.Text)]);
     }
 
     [Fact]
