@@ -100,6 +100,9 @@ public sealed class ServerProcess : IAsyncDisposable
     /// <summary>Whether the process has ended.</summary>
     public bool HasEnded => _process.HasExited;
 
+    /// <summary>When the process ended; only of one that has.</summary>
+    public DateTimeOffset EndedAt => _process.ExitTime;
+
     /// <summary>Starts the server on a free port (or the one given) and waits until it is ready.</summary>
     /// <param name="environment">Its settings.</param>
     /// <param name="data">Its data folder.</param>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using PwWorkflows.EndToEnd.Tests.Infrastructure;
+using PwWorkflows.Sandbox.Mail;
 
 namespace PwWorkflows.EndToEnd.Tests.MainJob;
 
@@ -53,12 +54,15 @@ public abstract partial class CrashTests(PostgresFixture? postgres, string side)
         foreach (var order in deaths)
         {
             var confirmation = await scene.AssertServedOnceAsync(order, ct);
-            var mails = await scene.FiledMailsAsync(confirmation, ct);
-            Assert.Single(mails.Select(m => m.MessageId).Distinct());
-            // A relay can't be asked: a death between the hand-over of a mail and its note sends a copy, and that says so.
-            if (mails.Count == 1) continue;
-            Assert.Equal(2, mails.Count);
-            Assert.Single(mails, m => m.Headers.ContainsKey("X-PW-Possible-Repeat"));
+            MailView[] mails = [.. (await scene.FiledMailsAsync(confirmation, ct)).OrderBy(m => m.Id)];
+            if (mails.Length == 1) continue;
+            // A relay can't be asked whether it took a mail. So a death between the hand-over and its note, and nothing else, sends a copy, which says so:
+            // a server ended between the two mails, and the hand-over was never noted twice.
+            Assert.Equal(2, mails.Length);
+            Assert.Equal(mails[0].MessageId, mails[1].MessageId);
+            Assert.Equal([false, true], mails.Select(m => m.Headers.ContainsKey("X-PW-Possible-Repeat")));
+            Assert.Contains(scene.Deaths, d => mails[0].ReceivedAt <= d && d <= mails[1].ReceivedAt);
+            Assert.InRange(SentLine().Matches(scene.Logs).Count(m => m.Groups[1].Value == mails[0].MessageId), 0, 1);
             copies++;
         }
 
@@ -123,6 +127,9 @@ public abstract partial class CrashTests(PostgresFixture? postgres, string side)
 
     [GeneratedRegex(@"\[kill-point\] commit \d+: (.*)")]
     private static partial Regex CommitLine();
+
+    [GeneratedRegex(@"\[mail\] Sent .* \((\S+)\)")]
+    private static partial Regex SentLine();
 }
 
 public sealed class CrashOnSqliteTests() : CrashTests(null, "before");

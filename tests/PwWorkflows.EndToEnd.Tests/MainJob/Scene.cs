@@ -52,6 +52,9 @@ public sealed class Scene : IAsyncDisposable
     /// <summary>What every life of the server has written.</summary>
     public string Logs => string.Join('\n', _earlier.Append(Server).Select(s => s.Log));
 
+    /// <summary>When each earlier life of the server ended.</summary>
+    public IEnumerable<DateTimeOffset> Deaths => _earlier.Select(s => s.EndedAt);
+
     /// <summary>Starts everything and stores the demo carriers' portal sessions.</summary>
     /// <param name="ct">Stops the wait.</param>
     /// <param name="postgres">Gives a PostgreSQL database; null for SQLite.</param>
