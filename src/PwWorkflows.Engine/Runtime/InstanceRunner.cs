@@ -70,11 +70,7 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
             {
                 start.BeforeEachRun?.Invoke();
                 var key = ActivationKey(compiled, start.CorrelationId);
-                if (key is not null && await IsBusyAsync(compiled, start.CorrelationId, ct))
-                {
-                    if (start.CompletedWork.Count > 0) await _store.CompleteWorkAsync([.. start.CompletedWork], ct);
-                    return RunOutcome.Refused;
-                }
+                if (key is not null && await IsBusyAsync(compiled, start.CorrelationId, ct)) return await RefuseAsync(start, ct);
                 await using var scope = _scopes.CreateAsyncScope();
                 var wf = _runner.Create(compiled, scope.ServiceProvider, start.InstanceId, ct);
                 wf.CorrelationId = start.CorrelationId;
@@ -205,6 +201,21 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
         if (row is null) return null;
         await using var scope = _scopes.CreateAsyncScope();
         return Outcome(_runner.Load(await _catalog.GetVersionAsync(row.DefinitionVersionId, row, ct), scope.ServiceProvider, row, ct));
+    }
+
+    /// <summary>Another instance must end first. What was to start this one is done, and what must follow it is in the same transaction, such as the next due time of a schedule.</summary>
+    private async Task<RunOutcome> RefuseAsync(StartArguments start, CancellationToken ct)
+    {
+        try
+        {
+            if (start.AlsoEnqueue.Count > 0) await _store.ReplaceWorkAsync(start.CompletedWork, start.AlsoEnqueue, _options.NodeId, null, _options.Lease, ct);
+            else if (start.CompletedWork.Count > 0) await _store.CompleteWorkAsync([.. start.CompletedWork], ct);
+        }
+        catch (CommitConflictException e) when (e.Conflict == CommitConflict.WorkGone)
+        {
+            _logger.LogInformation("Instance {InstanceId} is refused by another node: {Reason}", start.InstanceId, e.Message);
+        }
+        return RunOutcome.Refused;
     }
 
     private async Task<T> CountedAsync<T>(Func<Task<T>> run)

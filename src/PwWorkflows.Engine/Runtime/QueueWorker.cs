@@ -256,7 +256,7 @@ internal sealed class QueueWorker : BackgroundService
         try
         {
             outcomes = await ExecuteItemAsync(item, CancellationToken.None);
-            if (outcomes is null) await _store.ReturnWorkAsync([item.Id], _time.GetUtcNow() + TimeSpan.FromMilliseconds(50 * Math.Min(item.Attempts + 1, 40)), CancellationToken.None);
+            if (outcomes is null) await _store.ReturnWorkAsync([item.Id], Soon(item), CancellationToken.None);
         }
         catch (WorkflowNotFoundException e)
         {
@@ -277,6 +277,9 @@ internal sealed class QueueWorker : BackgroundService
         }
         if (outcomes is not null && _waiters.TryRemove(item.Id, out var waiter)) waiter.TrySetResult(outcomes);
     }
+
+    /// <summary>When an item is looked at again whose instance is busy.</summary>
+    private DateTimeOffset Soon(WorkItem item) => _time.GetUtcNow() + TimeSpan.FromMilliseconds(50 * Math.Min(item.Attempts + 1, 40));
 
     private void Fail(WorkItem item, Exception e)
     {
@@ -342,9 +345,7 @@ internal sealed class QueueWorker : BackgroundService
         var next = Schedules.Next(p, p.Nominal);
         var also = next is { } at ? [Schedules.Item(p with { Nominal = at })] : Array.Empty<WorkItem>();
         var start = new StartArguments(Ids.Row(_time.GetUtcNow()), null, new Dictionary<string, object?> { ["NominalTime"] = p.Nominal }, TriggerActivityId: p.ActivityId) { CompletedWork = [item.Id], AlsoEnqueue = also };
-        var outcome = await _runner.StartAsync(compiled, start, ct);
-        if (outcome.CannotStart && also.Length > 0) await _store.EnqueueAsync(also, _options.NodeId, null, _options.Lease, ct);
-        return [outcome];
+        return [await _runner.StartAsync(compiled, start, ct)];
     }
 
     private async Task<IReadOnlyList<RunOutcome>?> DeliverAsync(WorkItem item, CancellationToken ct)
@@ -370,34 +371,80 @@ internal sealed class QueueWorker : BackgroundService
         }
         if (bookmarks.Count + triggers.Count == 1)
         {
-            if (triggers.Count == 1) return [await StartTriggerAsync(triggers[0], item.Id, item, p, [item.Id], ct)];
+            if (triggers.Count == 1) return [await StartTriggerAsync(triggers[0], item, p, ct)];
             var one = await _runner.ResumeAsync(bookmarks[0].InstanceId, bookmarks[0].Id, p.Input, [item.Id], ct);
             return one is null ? null : [one];
         }
-        var outcomes = new List<RunOutcome>();
-        foreach (var t in triggers) outcomes.Add(await StartTriggerAsync(t, $"{item.Id}{t.Id}", item, p, [], ct));
-        var busy = false;
-        foreach (var b in bookmarks)
+        return await DeliverToEachAsync(item,
+        [
+            .. triggers.Select(t => new WorkItem(PartId(item, t.Id), WorkKind.Start, InstanceOf(item.Id + t.Id), item.DueAt,
+                WorkItems.Write(new WorkItems.StartPayload(null, t.DefinitionVersionId, p.Input, null, null, t.ActivityId, null)), null, item.CorrelationId)),
+            .. bookmarks.Select(b => new WorkItem(PartId(item, b.Id), WorkKind.Resume, b.InstanceId, item.DueAt, WorkItems.Write(new WorkItems.ResumePayload(b.Id, p.Input)))),
+        ], ct);
+    }
+
+    /// <summary>Puts a row for each of several in the place of a stimulus, in one commit: whatever becomes of one of them, or of this node, nobody is met twice or forgotten.</summary>
+    private async Task<IReadOnlyList<RunOutcome>> DeliverToEachAsync(WorkItem item, List<WorkItem> parts, CancellationToken ct)
+    {
+        // Who waits is told of all that can be run now; else each takes a free place, here or on another node.
+        var isAwaited = _waiters.ContainsKey(item.Id);
+        var here = (isAwaited ? parts : parts.Take(_slots.CurrentCount)).ToList();
+        try
         {
-            if (await _runner.ResumeAsync(b.InstanceId, b.Id, p.Input, [], ct) is { } o) outcomes.Add(o);
-            else busy = true;
+            await _store.ReplaceWorkAsync([item.Id], parts, _options.NodeId, here.Select(i => i.Id).ToHashSet(), _options.Lease, ct);
         }
-        // Those resumed have no such bookmark any more; those that were busy get it at the next look.
-        if (busy) return null;
-        await _store.CompleteWorkAsync([item.Id], ct);
+        catch (CommitConflictException e) when (e.Conflict == CommitConflict.WorkGone)
+        {
+            _logger.LogInformation("Stimulus {Hash} is delivered by another node: {Reason}", item.Hash, e.Message);
+            return [];
+        }
+        var outcomes = new List<RunOutcome>();
+        foreach (var part in here)
+        {
+            if (isAwaited) _taken[part.Id] = 0;
+            else _runner.RunHere!(part);
+        }
+        if (isAwaited)
+            foreach (var part in here)
+                outcomes.AddRange(await RunPartAsync(part, ct));
         return outcomes;
     }
 
-    private async Task<RunOutcome> StartTriggerAsync(TriggerRow t, string idSource, WorkItem item, WorkItems.StimulusPayload p, IReadOnlyList<string> completed, CancellationToken ct)
+    /// <summary>Nothing, when it can't be run now: it stays in the queue.</summary>
+    private async Task<IReadOnlyList<RunOutcome>> RunPartAsync(WorkItem part, CancellationToken ct)
+    {
+        try
+        {
+            if (await ExecuteItemAsync(part, ct) is { } outcomes) return outcomes;
+            await _store.ReturnWorkAsync([part.Id], Soon(part), CancellationToken.None);
+        }
+        catch (Exception e)
+        {
+            _logger.LogError(e, "Work item {WorkId} ({Kind}, instance {InstanceId}) failed; it is tried again", part.Id, part.Kind, part.InstanceId);
+            await ReturnQuietlyAsync(part);
+        }
+        finally
+        {
+            _taken.TryRemove(part.Id, out _);
+        }
+        return [];
+    }
+
+    /// <summary>Id of the part of a stimulus that meets one trigger or bookmark. It follows from both, so that there is one.</summary>
+    private string PartId(WorkItem item, string met) => _hasher.Hash("part", item.Id + met)[..32].ToLowerInvariant();
+
+    /// <summary>Id of the instance that a stimulus starts. It follows from the stimulus, so that delivering it twice starts nothing twice.</summary>
+    private string InstanceOf(string idSource) => _hasher.Hash("start", idSource)[..32].ToLowerInvariant();
+
+    private async Task<RunOutcome> StartTriggerAsync(TriggerRow t, WorkItem item, WorkItems.StimulusPayload p, CancellationToken ct)
     {
         var compiled = await _catalog.GetVersionAsync(t.DefinitionVersionId, null, ct);
-        // The instance id follows from the stimulus, so delivering it twice starts nothing twice.
-        var instanceId = _hasher.Hash("start", idSource)[..32].ToLowerInvariant();
+        var instanceId = InstanceOf(item.Id);
         if (await _store.GetInstanceAsync(instanceId, ct) is not null)
         {
-            if (completed.Count > 0) await _store.CompleteWorkAsync([.. completed], ct);
+            await _store.CompleteWorkAsync([item.Id], ct);
             return await _runner.GetOutcomeAsync(instanceId, ct) ?? RunOutcome.NotMatched;
         }
-        return await _runner.StartAsync(compiled, new StartArguments(instanceId, item.CorrelationId, p.Input, TriggerActivityId: t.ActivityId) { CompletedWork = completed }, ct);
+        return await _runner.StartAsync(compiled, new StartArguments(instanceId, item.CorrelationId, p.Input, TriggerActivityId: t.ActivityId) { CompletedWork = [item.Id] }, ct);
     }
 }

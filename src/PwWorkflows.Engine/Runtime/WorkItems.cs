@@ -16,7 +16,7 @@ internal static class WorkItems
     public sealed record ResumePayload(string BookmarkId, IDictionary<string, object?>? Input);
 
     /// <summary>Deliver a stimulus: the payload of <see cref="WorkKind.Stimulus"/>.</summary>
-    public sealed record StimulusPayload(string? InstanceId, string? ActivityInstanceId, IDictionary<string, object?>? Input, DateTimeOffset? ExpiresAt, bool StartTriggers, bool Waiting = false);
+    public sealed record StimulusPayload(string? InstanceId, string? ActivityInstanceId, IDictionary<string, object?>? Input, DateTimeOffset? ExpiresAt, bool StartTriggers);
 
     /// <summary>A due time of a scheduled trigger: the payload of <see cref="WorkKind.Trigger"/>.</summary>
     public sealed record TriggerPayload(string DefinitionId, string DefinitionVersionId, string ActivityId, string ActivityType, string? Cron, string? TimeZone, TimeSpan? Interval, DateTimeOffset Nominal);

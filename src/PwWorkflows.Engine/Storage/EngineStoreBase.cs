@@ -140,6 +140,15 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
         if (ids.Count > 0) await WriteAsync(new WriteRequest { CompletedWork = ids, Cancellation = ct }).ConfigureAwait(false);
     }
 
+    public async Task ReplaceWorkAsync(IReadOnlyCollection<string> ids, IReadOnlyList<WorkItem> items, string nodeId, IReadOnlySet<string>? takenHere, TimeSpan itemLease, CancellationToken ct)
+    {
+        ct.ThrowIfCancellationRequested();
+        Check(items);
+        var request = new WriteRequest { ReplacedWork = ids, Items = items, TakenHere = takenHere, NodeId = nodeId, ItemLease = itemLease, Cancellation = ct };
+        await WriteAsync(request).ConfigureAwait(false);
+        SignalAfter(request, wakes: false, local: false);
+    }
+
     private static void Check(IReadOnlyList<WorkItem> items)
     {
         foreach (var item in items)

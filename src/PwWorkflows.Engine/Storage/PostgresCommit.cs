@@ -56,6 +56,7 @@ internal sealed class PostgresCommit(IReadOnlyList<WriteRequest> requests, DateT
             foreach (var item in request.Items) (items ??= []).Add((item, request));
             if (request.Write is { } statement) _counted.Add((request, AddEnlisted(statement)));
             foreach (var write in request.Writes) AddEnlisted(write);
+            if (request.ReplacedWork.Count > 0) (completed ??= []).AddRange(request.ReplacedWork);
             if (request.CompletedWork.Count > 0) (completedLoose ??= []).AddRange(request.CompletedWork);
             if (request.Commit is not { } commit) continue;
 

@@ -78,6 +78,7 @@ internal sealed class SqliteEngineStore : EngineStoreBase
             if (request.Write is { } write) request.Rows = session.Execute(write.Sql, write.Parameters);
             foreach (var enlisted in request.Writes) Enlisted(session, enlisted);
             if (request.Commit is { } commit) Write(session, request, commit, now);
+            foreach (var id in request.ReplacedWork) Require(session.Execute("DELETE FROM work_items WHERE id = $1", id), CommitConflict.WorkGone);
             foreach (var id in request.CompletedWork) session.Execute("DELETE FROM work_items WHERE id = $1", id);
             foreach (var item in request.Items) Insert(session, item, request, now);
             if (request.Commit is { } wakes && !request.Ends)

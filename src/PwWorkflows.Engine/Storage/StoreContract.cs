@@ -293,6 +293,9 @@ public interface IEngineStore : IAsyncDisposable
     /// <summary>Deletes items that were carried out without an instance commit. Unknown ids are ignored.</summary>
     Task CompleteWorkAsync(IReadOnlyCollection<string> ids, CancellationToken ct);
 
+    /// <summary>Takes items out of the queue and puts others in their place, in one transaction (a joint one with others as in <see cref="CommitAsync"/>). Those in <paramref name="takenHere"/> are stored as taken by <paramref name="nodeId"/>. Throws <see cref="CommitConflictException"/> with <see cref="CommitConflict.WorkGone"/> when one of <paramref name="ids"/> is no longer there; nothing is written then.</summary>
+    Task ReplaceWorkAsync(IReadOnlyCollection<string> ids, IReadOnlyList<WorkItem> items, string nodeId, IReadOnlySet<string>? takenHere, TimeSpan itemLease, CancellationToken ct);
+
     /// <summary>Extends the hold of <paramref name="nodeId"/> on items it has taken; those that are gone or held by another are left alone.</summary>
     Task RenewWorkAsync(IReadOnlyCollection<string> ids, string nodeId, TimeSpan itemLease, CancellationToken ct);
 

@@ -1,6 +1,6 @@
 namespace PwWorkflows.Engine.Storage;
 
-/// <summary>What one caller wants written: the commit of an instance, or work to enqueue or to complete without one, or one statement of the product.</summary>
+/// <summary>What one caller wants written: the commit of an instance, or work to enqueue, to complete or to replace without one, or one statement of the product.</summary>
 internal sealed class WriteRequest
 {
     public InstanceCommit? Commit { get; init; }
@@ -12,6 +12,8 @@ internal sealed class WriteRequest
     public TimeSpan ItemLease { get; init; }
     /// <summary>Items to delete; unknown ones are ignored.</summary>
     public IReadOnlyCollection<string> CompletedWork { get; init; } = [];
+    /// <summary>Items to delete that must still be there.</summary>
+    public IReadOnlyCollection<string> ReplacedWork { get; init; } = [];
     /// <summary>A statement of the product's own.</summary>
     public EnlistedWrite? Write { get; init; }
     /// <summary>Statements of the product's own, each with the rows it must touch.</summary>

@@ -70,6 +70,41 @@ public abstract class StimulusContract(ITestDatabase database) : EngineHostTest(
         await Eventually.TrueAsync(async () => await host.Store.CountInstancesAsync(new InstanceFilter(Statuses: [InstanceStatus.Finished]), Ct) == 1, "the kept stimulus resumes the instance", Ct);
     }
 
+    [Theory, InlineData(false), InlineData(true)]
+    public async Task An_event_that_several_wait_for_is_heard_by_each_once_though_one_is_busy_and_all_wait_for_it_again(bool waits)
+    {
+        const string Again = """
+            {"definitionId":"again","name":"again","root":{"type":"Elsa.Sequence","id":"s","activities":[
+              {"type":"Elsa.Event","id":"e","customProperties":{"canStartWorkflow":true},"eventName":{"typeName":"String","expression":{"type":"Literal","value":"Go"} } },
+              {"type":"Elsa.Event","id":"f","eventName":{"typeName":"String","expression":{"type":"Literal","value":"Go"} } },
+              {"type":"Elsa.Event","id":"g","eventName":{"typeName":"String","expression":{"type":"Literal","value":"Go"} } }]} }
+            """;
+        await using var host = await StartAsync();
+        await host.Publisher.PublishAsync(Again, null, null, Ct);
+        var events = host.Services.GetRequiredService<IEventPublisher>();
+        var hash = host.Services.GetRequiredService<Elsa.Workflows.IStimulusHasher>().Hash("Elsa.Event", new Elsa.Workflows.Runtime.Stimuli.EventStimulus("Go"));
+        // Two that wait. The event starts a third one.
+        for (var i = 0; i < 2; i++)
+        {
+            var client = await host.Services.GetRequiredService<IWorkflowRuntime>().CreateClientAsync(i == 0 ? "busy" : "free", Ct);
+            await client.CreateAndRunInstanceAsync(new CreateAndRunWorkflowInstanceRequest { WorkflowDefinitionHandle = WorkflowDefinitionHandle.ByDefinitionId("again"), TriggerActivityId = "e" }, Ct);
+        }
+        var before = (await host.Store.FindBookmarksAsync(hash, null, null, null, Ct)).ToDictionary(b => b.InstanceId, b => b.Id);
+        var (_, lease) = await host.Store.ClaimInstanceAsync("busy", "another node", TimeSpan.FromMinutes(10), Ct);
+        await events.PublishAsync("Go", asynchronous: !waits, cancellationToken: Ct);
+        await Eventually.TrueAsync(async () => (await host.Store.FindBookmarksAsync(hash, "free", null, null, Ct)).Any(b => b.Id != before["free"]), "the one that is free hears it", Ct);
+        Assert.Equal(before["busy"], Assert.Single(await host.Store.FindBookmarksAsync(hash, "busy", null, null, Ct)).Id);
+        await host.Store.ReleaseLeaseAsync(lease!, Ct);
+        await Eventually.TrueAsync(async () => (await host.Store.FindBookmarksAsync(hash, "busy", null, null, Ct)).Any(b => b.Id != before["busy"]), "the one that was busy hears it", Ct);
+        await Eventually.TrueAsync(async () => await host.Store.NextDueAsync(Ct) is null, "nothing is left in the queue", Ct);
+        // Heard twice, they would have ended; and the one that the event started has not heard it as well.
+        var (all, _) = await host.Store.ListInstancesAsync(new InstanceFilter(), 0, 10, Ct);
+        Assert.Equal(3, all.Count);
+        Assert.All(all, i => Assert.Equal(InstanceStatus.Suspended, i.Status));
+        Assert.Equal(3, (await host.Store.FindBookmarksAsync(hash, null, null, null, Ct)).Count);
+        Assert.Equal(all.Select(i => i.Id == "busy" || i.Id == "free" ? "g" : "f").Order(), (await Task.WhenAll(all.Select(async i => (await host.Services.GetRequiredService<InstanceRunner>().GetOutcomeAsync(i.Id, Ct))!.Bookmarks.Single().ActivityId))).Order());
+    }
+
     private static async Task StartAsync(EngineHost host, string? correlation, string listen)
     {
         var client = await host.Services.GetRequiredService<IWorkflowRuntime>().CreateClientAsync(Ct);

@@ -7,6 +7,7 @@ using Elsa.Workflows.Attributes;
 using Elsa.Workflows.Models;
 using Elsa.Workflows.Runtime;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
 using PwWorkflows.Engine.Definitions;
 using PwWorkflows.Engine.Storage;
 using PwWorkflows.Engine.Tests.Storage;
@@ -72,6 +73,57 @@ public abstract class StoreFaultContract(ITestDatabase database) : EngineHostTes
         // The scenario has at least a start, a dispatch, the child's start, a stimulus with its resumption and the report to the parent.
         Assert.True(n > 6, $"only {n - 1} calls were met");
         Assert.Equal(0, await sound.CountInstancesAsync(new InstanceFilter(Statuses: [InstanceStatus.Running, InstanceStatus.Suspended, InstanceStatus.Faulted, InstanceStatus.Parked]), Ct));
+    }
+
+    [Theory]
+    [InlineData(false), InlineData(true)]
+    public async Task Schedule_that_may_not_run_now_keeps_its_next_time_whatever_call_fails(bool done)
+    {
+        FaultyStore faults = null!;
+        IEngineStore sound = null!;
+        var clock = new FakeTimeProvider(new DateTimeOffset(2026, 4, 1, 12, 0, 0, TimeSpan.Zero));
+        await using var host = await StartAsync(o => o.RetentionInterval = TimeSpan.FromDays(1000), services =>
+        {
+            services.AddSingleton<TimeProvider>(clock);
+            var make = services.Single(d => d.ServiceType == typeof(IEngineStore)).ImplementationFactory!;
+            services.AddSingleton(p => FaultyStore.Around(sound = (IEngineStore)make(p), out faults));
+        });
+        host.Store.ClockOverride = () => clock.GetUtcNow();
+        await host.Publisher.PublishAsync(
+            """
+            {"definitionId":"alone","name":"alone","options":{"activationStrategyType":"Elsa.Workflows.ActivationValidators.SingletonStrategy, Elsa.Workflows.Core"},
+             "root":{"type":"Elsa.Sequence","id":"s","activities":[
+              {"type":"Elsa.Timer","id":"t","customProperties":{"canStartWorkflow":true},"interval":{"typeName":"TimeSpan","expression":{"type":"Literal","value":"01:00:00"} } },
+              {"type":"Elsa.Event","id":"e","eventName":{"typeName":"String","expression":{"type":"Literal","value":"never"} } }]} }
+            """, null, null, Ct);
+        var due = clock.GetUtcNow();
+        // The first one runs, and all that follow find it there.
+        await PassAsync();
+        await Eventually.TrueAsync(async () => await sound.CountInstancesAsync(new InstanceFilter(Statuses: [InstanceStatus.Suspended]), Ct) == 1, "the first one waits", Ct);
+        var n = 0;
+        for (var met = true; met;)
+        {
+            Assert.InRange(++n, 1, MostCalls);
+            faults.FailAt(n, done);
+            await PassAsync();
+            met = faults.Disarm();
+        }
+        Assert.True(n > 2, $"only {n - 1} calls were met");
+        Assert.Equal(1, await sound.CountInstancesAsync(new InstanceFilter(), Ct));
+
+        // The clock goes to the next time. What fails is tried again a little later.
+        async Task PassAsync()
+        {
+            clock.Advance((due = due.AddHours(1)) - clock.GetUtcNow());
+            await Eventually.TrueAsync(async () =>
+            {
+                await sound.LookAgainAsync(Ct);
+                if (await sound.NextDueAsync(Ct) is not { } next) return false;
+                if (next == due.AddHours(1)) return true;
+                if (next > clock.GetUtcNow()) clock.Advance(next - clock.GetUtcNow());
+                return false;
+            }, $"after {due:t} comes the next time", Ct);
+        }
     }
 
     private static async Task RunOnceAsync(EngineHost host, IEngineStore sound, string correlation, bool done)

@@ -69,6 +69,18 @@ public abstract class WorkQueueContract(ITestDatabase database) : StoreTestBase(
     }
 
     [Fact]
+    public async Task An_item_is_replaced_by_others_once_and_by_none_when_it_is_gone()
+    {
+        await EnqueueAsync(Item("whole"), Item("kept"));
+        await Store.ReplaceWorkAsync(["whole"], [Item("part 1"), Item("part 2")], "node-1", new HashSet<string> { "part 1" }, HalfMinute, Ct);
+        Assert.Equal(["kept", "part 2"], (await TakeAsync(node: "node-2")).Select(w => w.Id).Order());
+        await Store.CompleteWorkAsync(["part 1", "part 2"], Ct);
+        Assert.Equal(CommitConflict.WorkGone, (await ConflictAsync(Store.ReplaceWorkAsync(["kept", "whole"], [Item("part 1"), Item("part 2")], "node-2", null, HalfMinute, Ct))).Conflict);
+        Clock.Advance(HalfMinute + TimeSpan.FromSeconds(1));
+        Assert.Equal("kept", Assert.Single(await TakeAsync(node: "node-2")).Id);
+    }
+
+    [Fact]
     public async Task Items_taken_here_are_nobody_elses_until_their_time_is_over()
     {
         await Store.EnqueueAsync([Item("mine"), Item("free")], "node-1", new HashSet<string> { "mine" }, HalfMinute, Ct);
