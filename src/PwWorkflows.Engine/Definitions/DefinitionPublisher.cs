@@ -54,7 +54,7 @@ public sealed record DefinitionPublication(DefinitionRow Row, bool AlreadyPublis
 /// Saves, publishes, retracts and deletes definitions. Triggers, routes and due times are derived from the published version and change in the same transaction.
 /// Changes of definitions take turns, on all nodes: each is planned on what is stored and refused by the store when something came in between, then planned again.
 /// </summary>
-public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader reader, ActivityRegistry registry, DefinitionWriter writer, ExpressionEvaluator evaluator, IStimulusHasher hasher, WorkflowCatalog catalog, IServiceProvider services, TimeProvider time, IEnumerable<IPublicationRecorder> recorders) : IDisposable
+public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader reader, ActivityRegistry registry, DefinitionWriter writer, ExpressionEvaluator evaluator, IStimulusHasher hasher, WorkflowCatalog catalog, IServiceProvider services, EngineOptions options, TimeProvider time, IEnumerable<IPublicationRecorder> recorders) : IDisposable
 {
     private const int MaxTries = 50;
     private readonly SemaphoreSlim _turn = new(1, 1);
@@ -299,8 +299,8 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
         var found = new List<PublishedTrigger>();
         var (triggers, schedules) = await IndexAsync(workflow, row, problems, found, ct);
         foreach (var taken in await store.GetTriggersAsync(ct))
-            if (taken.RouteKey is not null && taken.DefinitionId != row.DefinitionId && triggers.FirstOrDefault(t => t.RouteKey == taken.RouteKey) is { } mine)
-                problems.Add(new DefinitionProblem(mine.ActivityId, "Elsa.HttpEndpoint", "Path", $"{taken.RouteKey} is already taken by the workflow '{taken.DefinitionId}'."));
+            if (taken.DefinitionId != row.DefinitionId && RouteTable.KeyOf(taken) is { } key && triggers.FirstOrDefault(t => t.RouteKey == key) is { } mine)
+                problems.Add(new DefinitionProblem(mine.ActivityId, "Elsa.HttpEndpoint", "Path", $"{key} is already taken by the workflow '{taken.DefinitionId}'."));
         var writes = await RowsAsync(row.DefinitionId, new PublishedVersion(row.Id, row.Version, found), problems, ct);
         if (problems.Count > 0) throw new DefinitionInvalidException(problems);
         var published = row with { IsPublished = true };
@@ -408,7 +408,7 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
     {
         var (workflow, found) = reader.ReadAll(content);
         var problems = found.Select(p => p.Problem).ToList();
-        new DefinitionValidator(evaluator).Check(workflow, problems);
+        new DefinitionValidator(evaluator, options).Check(workflow, problems);
         foreach (var activity in All(workflow.Root))
             foreach (var recorder in recorders)
                 problems.AddRange(recorder.Check(activity));
@@ -419,7 +419,7 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
     {
         var triggers = new List<TriggerRow>();
         var schedules = new List<WorkItem>();
-        var routes = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+        var routes = new HashSet<string>(StringComparer.Ordinal);
         foreach (var activity in TriggersIn(workflow.Root).ToList())
         {
             // One that is known to be wrong is not asked what it listens to: it could only tell of the same fault again.
@@ -448,9 +448,14 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
                 switch (payload)
                 {
                     case HttpEndpointBookmarkPayload http:
+                        if (EndpointProblems(http) is { Count: > 0 } wrong)
+                        {
+                            // Said once, not for each of its methods.
+                            problems.AddRange(wrong.Select(w => new DefinitionProblem(activity.Id, activity.Type, w.Property, w.Message)).Except(problems));
+                            continue;
+                        }
                         route = RouteTable.Key(http.Method, http.Path);
-                        if (http.Path.Trim('/').Length == 0) problems.Add(new DefinitionProblem(activity.Id, activity.Type, "Path", "is required; expected a path such as orders/{id}."));
-                        else if (!routes.Add(route)) problems.Add(new DefinitionProblem(activity.Id, activity.Type, "Path", $"{route} is listened to by more than one activity of this workflow."));
+                        if (!routes.Add(route)) problems.Add(new DefinitionProblem(activity.Id, activity.Type, "Path", $"{route} is listened to by more than one activity of this workflow."));
                         break;
                     case CronTriggerPayload cron:
                         Add(activity, new WorkItems.TriggerPayload(row.DefinitionId, row.Id, activity.Id, activity.Type, cron.CronExpression, cron.TimeZone, null, default));
@@ -483,6 +488,9 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
             }
         }
     }
+
+    private List<(string Property, string Message)> EndpointProblems(HttpEndpointBookmarkPayload http) =>
+        [.. EndpointRules.Problems(new HttpEndpointOptions { Path = http.Path, Authorize = http.Authorize == true, Policy = http.Policy, RequestTimeout = http.RequestTimeout }, starts: true, options)];
 
     private static IEnumerable<IActivity> All(IActivity activity) => activity is WorkflowDefinitionActivity ? [activity] : CompiledWorkflow.ChildrenOf(activity).SelectMany(All).Prepend(activity);
 

@@ -16,11 +16,12 @@ using Elsa.Workflows.Memory;
 using Elsa.Workflows.Models;
 using PwWorkflows.Engine.Execution;
 using PwWorkflows.Engine.Expressions;
+using PwWorkflows.Engine.Http;
 
 namespace PwWorkflows.Engine.Definitions;
 
 /// <summary>Finds everything that would fail or be passed over in silence at run time. Looks at one definition alone; routes of other workflows are checked where it is published.</summary>
-internal sealed class DefinitionValidator(ExpressionEvaluator evaluator)
+internal sealed class DefinitionValidator(ExpressionEvaluator evaluator, EngineOptions options)
 {
     private static readonly string[] WorkflowCommits = ["WorkflowExecuting", "WorkflowExecuted", "ActivityExecuting", "ActivityExecuted"];
     private static readonly string[] ActivityCommits = ["CommitAlways", "CommitNever", "Executing", "Executed"];
@@ -38,7 +39,7 @@ internal sealed class DefinitionValidator(ExpressionEvaluator evaluator)
         {
             problems.Add(new DefinitionProblem("", null, "customProperties.retention", $"customProperties.{RetentionPeriod.PropertyName} {e.Message}"));
         }
-        new Visit(evaluator, workflow, problems).All();
+        new Visit(evaluator, options, workflow, problems).All();
     }
 
     /// <summary>Outcomes by which an activity can be left; null when they are known only at run time.</summary>
@@ -83,7 +84,7 @@ internal sealed class DefinitionValidator(ExpressionEvaluator evaluator)
     }
 
     /// <summary>One look at all activities, with the variables that each can see.</summary>
-    private sealed class Visit(ExpressionEvaluator evaluator, Workflow workflow, List<DefinitionProblem> problems)
+    private sealed class Visit(ExpressionEvaluator evaluator, EngineOptions options, Workflow workflow, List<DefinitionProblem> problems)
     {
         private static readonly string[] LoopVariables = ["CurrentValue", "CurrentIndex"];
         private readonly HashSet<string> _ids = new(StringComparer.Ordinal);
@@ -117,6 +118,7 @@ internal sealed class DefinitionValidator(ExpressionEvaluator evaluator)
             Inputs(activity, activity is IVariableContainer ? inner : scope);
             Outputs(activity, scope);
             Settings(activity);
+            Endpoint(activity);
             if (activity is Flowchart chart) Chart(chart);
             if (IsLoop(activity.GetType())) inner = new Scope(inner, LoopVariables);
             foreach (var child in CompiledWorkflow.ChildrenOf(activity)) Activity(child, inner);
@@ -237,6 +239,33 @@ internal sealed class DefinitionValidator(ExpressionEvaluator evaluator)
                     Problem(activity, property, e.Message);
                 }
             }
+        }
+
+        /// <summary>What an HTTP endpoint asks for that is not there. What only an expression says is seen where its triggers are worked out, or where it begins to wait.</summary>
+        private void Endpoint(IActivity activity)
+        {
+            var starts = activity is Activity { CanStartWorkflow: true };
+            if (activity is HttpEndpoint http)
+            {
+                if (!IsUnset(http.Authorize)) Problem(activity, nameof(http.Authorize), EndpointRules.NoCallers);
+                if (!IsUnset(http.Policy)) Problem(activity, nameof(http.Policy), EndpointRules.NoCallers);
+                if (!IsUnset(http.RequestTimeout)) Problem(activity, nameof(http.RequestTimeout), EndpointRules.NoTimeout);
+                if (http.Path?.Expression is { Type: "Literal", Value: string path } && !string.IsNullOrWhiteSpace(path) && EndpointRules.PathProblem(path, starts, options) is { } wrong) Problem(activity, nameof(http.Path), wrong);
+            }
+            else if (activity is IListensToHttp custom)
+            {
+                try
+                {
+                    foreach (var (property, message) in EndpointRules.Problems(custom.Options, starts, options)) Problem(activity, property, message);
+                }
+                catch (Exception e)
+                {
+                    Problem(activity, null, $"can't say what it listens to: {e.Message}");
+                }
+            }
+
+            static bool IsUnset(Input? input) =>
+                input?.Expression is null or { Type: "Literal", Value: null } || input.Expression.Type == "Literal" && Convert.ToString(input.Expression.Value, CultureInfo.InvariantCulture) is { } text && (string.IsNullOrWhiteSpace(text) || text.Equals("false", StringComparison.OrdinalIgnoreCase));
         }
 
         private static string? Setting(IActivity activity, string name) => activity.CustomProperties.TryGetValue(name, out var value) ? value?.ToString() : null;

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Elsa.Http;
 using Elsa.Workflows;
 using Microsoft.AspNetCore.Http;
@@ -5,6 +6,7 @@ using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Primitives;
 using PwWorkflows.Engine.Execution;
 using PwWorkflows.Engine.Storage;
 
@@ -15,25 +17,30 @@ internal sealed class WorkflowHttpMiddleware(RequestDelegate next, WorkflowCatal
 {
     public async Task InvokeAsync(HttpContext http)
     {
-        if (Find(http.Request) is not { } found)
+        var request = http.Request;
+        if (!request.Path.StartsWithSegments(options.HttpBasePath, out var rest))
         {
-            await next(http);
-            return;
-        }
-        var (path, trigger, values) = found;
-        BookmarkRow? bookmark = null;
-        if (trigger is null)
-        {
-            var waiting = await store.FindBookmarksAsync(hasher.Hash("Elsa.HttpEndpoint", new HttpEndpointBookmarkPayload(path.TrimEnd('/'), http.Request.Method.ToLowerInvariant())), null, null, null, http.RequestAborted);
-            if (waiting.Count != 1)
+            // At the root the host's own endpoints go first. What answers 405 for one of them is no endpoint of its own.
+            if (!options.HttpAtRoot || http.GetEndpoint() is RouteEndpoint)
             {
                 await next(http);
                 return;
             }
-            bookmark = waiting[0];
+            rest = request.Path;
+        }
+        var path = rest.HasValue ? rest.Value! : "/";
+        BookmarkRow? bookmark = null;
+        if (!catalog.Routes.TryMatch(request.Method, path, out var route, out var values))
+        {
+            bookmark = await FindWaitingAsync(request.Method, path, http.RequestAborted);
+            if (bookmark is null)
+            {
+                await next(http);
+                return;
+            }
         }
         Guard(http.Response);
-        var limit = trigger is null ? options.HttpRequestSizeLimit : SizeLimit(trigger);
+        var limit = (route is not null ? route.RequestSizeLimit : await SizeLimitAsync(http, bookmark!)) ?? options.HttpRequestSizeLimit;
         if (!await BufferAsync(http, limit))
         {
             await ProblemAsync(http, StatusCodes.Status413PayloadTooLarge, "The request is too large.", $"This endpoint takes at most {limit} bytes.");
@@ -41,16 +48,34 @@ internal sealed class WorkflowHttpMiddleware(RequestDelegate next, WorkflowCatal
         }
         if (values is not null)
             foreach (var (key, value) in values)
-                http.Request.RouteValues[key] = value;
-        await RunAsync(http, trigger, bookmark);
+                request.RouteValues[key] = value;
+        await RunAsync(http, route?.Trigger, bookmark);
     }
 
-    private (string Path, TriggerRow? Trigger, RouteValueDictionary? Values)? Find(HttpRequest request)
+    /// <summary>The endpoint in the middle of a workflow that waits at a path; null when there is none, or more than one.</summary>
+    private async Task<BookmarkRow?> FindWaitingAsync(string method, string path, CancellationToken ct)
     {
-        var full = request.Path.Value ?? "/";
-        if (request.Path.StartsWithSegments(options.HttpBasePath, out var rest))
-            return catalog.Routes.TryMatch(request.Method, rest.Value ?? "/", out var t, out var v) ? (rest.Value!, t, v) : (rest.Value ?? "/", null, null);
-        return options.HttpAtRoot && catalog.Routes.TryMatch(request.Method, full, out var trigger, out var values) ? (full, trigger, values) : null;
+        var given = path.TrimEnd('/');
+        if (given.Length == 0) return null;
+        var lower = given.ToLowerInvariant();
+        // Those that began to wait before paths were put in lower case are found by the path as it was written.
+        foreach (var form in lower == given ? [lower] : (string[])[lower, given])
+        {
+            var waiting = await store.FindBookmarksAsync(hasher.Hash(HttpEndpoint.StimulusName, new HttpEndpointBookmarkPayload(form, method.ToLowerInvariant())), null, null, null, ct);
+            if (waiting.Count > 0) return waiting.Count == 1 ? waiting[0] : null;
+        }
+        return null;
+    }
+
+    /// <summary>The limit of an endpoint that waits, which is in the state of its instance; not read for a request that has no body.</summary>
+    private async Task<long?> SizeLimitAsync(HttpContext http, BookmarkRow bookmark)
+    {
+        if (http.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: false } || await store.GetInstanceAsync(bookmark.InstanceId, http.RequestAborted) is not { } row) return null;
+        using var state = JsonDocument.Parse(row.State);
+        foreach (var waiting in state.RootElement.GetProperty("bookmarks").EnumerateArray())
+            if (waiting.GetProperty("id").ValueEquals(bookmark.Id))
+                return waiting.TryGetProperty("payload", out var payload) && payload.TryGetProperty("requestSizeLimit", out var limit) && limit.ValueKind == JsonValueKind.Number ? limit.GetInt64() : null;
+        return null;
     }
 
     /// <summary>
@@ -77,16 +102,13 @@ internal sealed class WorkflowHttpMiddleware(RequestDelegate next, WorkflowCatal
         try
         {
             // The caller's going away must not undo what is about to be committed.
+            var answer = new HeldAnswer(http, buffer);
             if (trigger is not null)
             {
                 var compiled = await catalog.GetVersionAsync(trigger.DefinitionVersionId, null, http.RequestAborted);
-                outcome = await runner.StartAsync(compiled, new StartArguments(Ids.Row(time.GetUtcNow()), null, null, TriggerActivityId: trigger.ActivityId) { BeforeEachRun = () => Reset(http, buffer) }, CancellationToken.None);
+                outcome = await runner.StartAsync(compiled, new StartArguments(Ids.Row(time.GetUtcNow()), null, null, TriggerActivityId: trigger.ActivityId) { Answer = answer }, CancellationToken.None);
             }
-            else
-            {
-                Reset(http, buffer);
-                outcome = await runner.ResumeAsync(bookmark!.InstanceId, bookmark.Id, null, [], CancellationToken.None);
-            }
+            else outcome = await runner.ResumeAsync(bookmark!.InstanceId, bookmark.Id, null, [], CancellationToken.None, answer);
         }
         catch (Exception e)
         {
@@ -120,19 +142,23 @@ internal sealed class WorkflowHttpMiddleware(RequestDelegate next, WorkflowCatal
         }
     }
 
-    /// <summary>A run that is repeated starts from the request as it came.</summary>
-    private static void Reset(HttpContext http, MemoryStream buffer)
+    /// <summary>The answer as far as it is written.</summary>
+    private sealed class HeldAnswer(HttpContext http, MemoryStream body) : IHeldAnswer
     {
-        buffer.SetLength(0);
-        http.Response.Headers.Clear();
-        http.Response.StatusCode = StatusCodes.Status200OK;
-        http.Request.Body.Position = 0;
-    }
+        private KeyValuePair<string, StringValues>[] _headers = [];
+        private int _status = StatusCodes.Status200OK;
+        private long _length;
 
-    private long SizeLimit(TriggerRow trigger)
-    {
-        using var payload = System.Text.Json.JsonDocument.Parse(trigger.Payload);
-        return payload.RootElement.TryGetProperty("requestSizeLimit", out var limit) && limit.ValueKind == System.Text.Json.JsonValueKind.Number ? limit.GetInt64() : options.HttpRequestSizeLimit;
+        public void Keep() => (_headers, _status, _length) = ([.. http.Response.Headers], http.Response.StatusCode, body.Length);
+
+        public void Restore()
+        {
+            body.SetLength(_length);
+            http.Response.Headers.Clear();
+            foreach (var (name, value) in _headers) http.Response.Headers[name] = value;
+            http.Response.StatusCode = _status;
+            http.Request.Body.Position = 0;
+        }
     }
 
     /// <summary>Reads the body into memory, counting the bytes that come rather than trusting the header. False when there are too many.</summary>
@@ -158,6 +184,6 @@ internal sealed class WorkflowHttpMiddleware(RequestDelegate next, WorkflowCatal
         http.Response.StatusCode = status;
         var problem = new ProblemDetails { Status = status, Title = title, Detail = detail };
         if (instanceId is not null) problem.Extensions["workflowInstanceId"] = instanceId;
-        return http.Response.WriteAsJsonAsync(problem, (System.Text.Json.JsonSerializerOptions?)null, "application/problem+json", CancellationToken.None);
+        return http.Response.WriteAsJsonAsync(problem, (JsonSerializerOptions?)null, "application/problem+json", CancellationToken.None);
     }
 }

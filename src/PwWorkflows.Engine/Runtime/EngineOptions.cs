@@ -30,8 +30,11 @@ public sealed class EngineOptions
     /// <summary>Path in front of HTTP endpoint routes. Default: /workflows.</summary>
     public string HttpBasePath { get; set; } = "/workflows";
 
-    /// <summary>Serve HTTP endpoint routes without the base path as well, so that a route such as /api/v1/webhooks/stripe keeps its address. Default: false.</summary>
+    /// <summary>Serve HTTP endpoint routes without the base path as well, so that a route such as /api/v1/webhooks/stripe keeps its address. The host's own endpoints go before them. Default: false.</summary>
     public bool HttpAtRoot { get; set; }
+
+    /// <summary>Paths of the host itself, such as /health: no endpoint can be published at or below them while <see cref="HttpAtRoot"/> is set. Each begins with a slash. Default: none.</summary>
+    public IReadOnlyList<string> HttpReservedPaths { get; set; } = [];
 
     /// <summary>How the names of the host's own cookies begin: what a workflow answers can't set those. Default: none.</summary>
     public string? HttpReservedCookies { get; set; }

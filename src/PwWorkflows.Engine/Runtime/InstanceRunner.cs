@@ -22,10 +22,19 @@ internal sealed record StartArguments(string InstanceId, string? CorrelationId, 
     public IReadOnlyList<string> CompletedWork { get; init; } = [];
     /// <summary>Work that must be in the first commit, such as the next due time of a schedule.</summary>
     public IReadOnlyList<WorkItem> AlsoEnqueue { get; init; } = [];
-    /// <summary>Called before each run of the first burst; a commit conflict repeats the run.</summary>
-    public Action? BeforeEachRun { get; init; }
+    /// <summary>What the run writes for a caller that waits for it.</summary>
+    public IHeldAnswer? Answer { get; init; }
     /// <summary>Product rows that must be in the first commit.</summary>
     public IReadOnlyList<EnlistedWrite> AlsoWrite { get; init; } = [];
+}
+
+/// <summary>What a run writes for a caller, given out when the run is committed. A run that meets a conflict is repeated from its last commit, and so must the answer be.</summary>
+internal interface IHeldAnswer
+{
+    /// <summary>What is written so far is committed, and the run goes on.</summary>
+    void Keep();
+    /// <summary>A run begins, or is repeated: what was written since the last commit is taken back.</summary>
+    void Restore();
 }
 
 /// <summary>State of an instance after a burst.</summary>
@@ -68,7 +77,7 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
         {
             for (var rerun = 0; ; rerun++)
             {
-                start.BeforeEachRun?.Invoke();
+                start.Answer?.Restore();
                 var key = ActivationKey(compiled, start.CorrelationId);
                 if (key is not null && await IsBusyAsync(compiled, start.CorrelationId, ct)) return await RefuseAsync(start, ct);
                 await using var scope = _scopes.CreateAsyncScope();
@@ -83,7 +92,7 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
                 wf.Burst.CompletedWork.AddRange(start.CompletedWork);
                 wf.Burst.Enqueue.AddRange(start.AlsoEnqueue);
                 wf.Burst.Writes.AddRange(start.AlsoWrite);
-                var burst = new Burst(this, wf, key);
+                var burst = new Burst(this, wf, key, start.Answer);
                 try
                 {
                     // An instance that must be alone is on record before it does anything.
@@ -103,7 +112,7 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
                 {
                     if (!burst.IsStored) continue;
                     await burst.AbandonAsync();
-                    return await RunStoredAsync(start.InstanceId, [], (w, _) => _runner.ContinueAsync(w), ct);
+                    return await ClaimAndRunAsync(start.InstanceId, [], GoOnAsync, ct, answer: start.Answer) ?? RunOutcome.NotMatched;
                 }
                 catch (CommitConflictException e) when (e.Conflict is CommitConflict.WorkGone or CommitConflict.LeaseLost)
                 {
@@ -120,8 +129,8 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
         });
 
     /// <summary>Resumes a bookmark. Not matched when the instance or the bookmark is gone; null when another node runs the instance now.</summary>
-    public Task<RunOutcome?> ResumeAsync(string instanceId, string bookmarkId, IDictionary<string, object?>? input, IReadOnlyList<string> completedWork, CancellationToken ct) =>
-        CountedAsync(() => ClaimAndRunAsync(instanceId, completedWork, (wf, _) => _runner.ResumeAsync(wf, bookmarkId, input!), ct));
+    public Task<RunOutcome?> ResumeAsync(string instanceId, string bookmarkId, IDictionary<string, object?>? input, IReadOnlyList<string> completedWork, CancellationToken ct, IHeldAnswer? answer = null) =>
+        CountedAsync(() => ClaimAndRunAsync(instanceId, completedWork, (wf, _) => _runner.ResumeAsync(wf, bookmarkId, input!), ct, answer: answer));
 
     /// <summary>Resumes the bookmarks of one instance that a stimulus meets, without a row of the queue: for callers that wait for the outcome. Null when there is none now, or another node runs the instance.</summary>
     public async Task<RunOutcome?> ResumeByStimulusAsync(string instanceId, string hash, string? correlationId, string? activityInstanceId, IDictionary<string, object?>? input, CancellationToken ct)
@@ -187,11 +196,7 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
                     wf.IsParked = true;
                     return Task.FromResult(true);
                 }, ct);
-            return await RunClaimedAsync(row, lease, [], async (wf, _) =>
-            {
-                await _runner.ContinueAsync(wf);
-                return true;
-            }, ct);
+            return await RunClaimedAsync(row, lease, [], GoOnAsync, ct);
         });
 
     /// <summary>Current state of an instance.</summary>
@@ -231,14 +236,14 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
         }
     }
 
-    private async Task<RunOutcome> RunStoredAsync(string instanceId, IReadOnlyList<string> completedWork, Func<WorkflowExecutionContext, CancellationToken, Task> run, CancellationToken ct) =>
-        await ClaimAndRunAsync(instanceId, completedWork, async (wf, token) =>
-        {
-            await run(wf, token);
-            return true;
-        }, ct) ?? RunOutcome.NotMatched;
+    /// <summary>Runs on from the last commit.</summary>
+    private async Task<bool> GoOnAsync(WorkflowExecutionContext wf, CancellationToken ct)
+    {
+        await _runner.ContinueAsync(wf);
+        return true;
+    }
 
-    private async Task<RunOutcome?> ClaimAndRunAsync(string instanceId, IReadOnlyList<string> completedWork, Func<WorkflowExecutionContext, CancellationToken, Task<bool>> run, CancellationToken ct, bool alsoEnded = false, bool isToCome = false)
+    private async Task<RunOutcome?> ClaimAndRunAsync(string instanceId, IReadOnlyList<string> completedWork, Func<WorkflowExecutionContext, CancellationToken, Task<bool>> run, CancellationToken ct, bool alsoEnded = false, bool isToCome = false, IHeldAnswer? answer = null)
     {
         for (var rerun = 0; ; rerun++)
         {
@@ -257,16 +262,19 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
             }
             try
             {
-                return await RunClaimedAsync(row, lease, completedWork, run, ct);
+                answer?.Restore();
+                return await RunClaimedAsync(row, lease, completedWork, run, ct, answer);
             }
             catch (CommitConflictException e) when (e.Conflict is CommitConflict.UniqueKey or CommitConflict.UnexpectedRows && rerun < MaxReruns)
             {
                 _logger.LogDebug(e, "Instance {InstanceId} is run again from its last commit", instanceId);
+                // What had to be done first is in an earlier commit of this run, and so is the work that it carried out.
+                if (e.RunHasCommitted) (run, completedWork) = (GoOnAsync, []);
             }
         }
     }
 
-    private async Task<RunOutcome> RunClaimedAsync(InstanceRow row, Lease lease, IReadOnlyList<string> completedWork, Func<WorkflowExecutionContext, CancellationToken, Task<bool>> run, CancellationToken ct)
+    private async Task<RunOutcome> RunClaimedAsync(InstanceRow row, Lease lease, IReadOnlyList<string> completedWork, Func<WorkflowExecutionContext, CancellationToken, Task<bool>> run, CancellationToken ct, IHeldAnswer? answer = null)
     {
         _held[row.Id] = lease;
         Burst? burst = null;
@@ -276,7 +284,7 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
             await using var scope = _scopes.CreateAsyncScope();
             var wf = _runner.Load(compiled, scope.ServiceProvider, row, ct);
             wf.Burst.CompletedWork.AddRange(completedWork);
-            burst = new Burst(this, wf, row.ActivationKey, row, lease);
+            burst = new Burst(this, wf, row.ActivationKey, answer, row, lease);
             if (!await run(wf, ct))
             {
                 await burst.AbandonAsync();
@@ -294,8 +302,9 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
             if (e.Conflict == CommitConflict.WorkGone) await _store.ReleaseLeaseAsync(lease, CancellationToken.None);
             return RunOutcome.NotMatched;
         }
-        catch
+        catch (Exception e)
         {
+            if (e is CommitConflictException conflict) conflict.RunHasCommitted = burst?.HasCommitted == true;
             if (burst is not null) await burst.AbandonAsync();
             else
             {
@@ -332,16 +341,20 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
         private readonly InstanceRunner _owner;
         private readonly WorkflowExecutionContext _wf;
         private readonly string? _activationKey;
+        private readonly IHeldAnswer? _answer;
         private Lease? _lease;
 
-        public Burst(InstanceRunner owner, WorkflowExecutionContext wf, string? activationKey, InstanceRow? row = null, Lease? lease = null)
+        public Burst(InstanceRunner owner, WorkflowExecutionContext wf, string? activationKey, IHeldAnswer? answer, InstanceRow? row = null, Lease? lease = null)
         {
-            (_owner, _wf, _activationKey, _lease) = (owner, wf, activationKey, lease);
+            (_owner, _wf, _activationKey, _answer, _lease) = (owner, wf, activationKey, answer, lease);
             IsStored = row is not null;
             wf.MidRunCommit = () => CommitAsync(ended: false);
         }
 
         public bool IsStored { get; private set; }
+
+        /// <summary>Something of this burst is committed.</summary>
+        public bool HasCommitted { get; private set; }
 
         public async Task CommitAsync(bool ended)
         {
@@ -377,7 +390,8 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
                 Writes = ended && wf.IncidentList.Count > 0 ? [.. wf.Burst.Writes, .. FaultRows(wf, status, now)] : [.. wf.Burst.Writes],
             };
             var lease = await _owner._store.CommitAsync(commit, CancellationToken.None);
-            IsStored = true;
+            IsStored = HasCommitted = true;
+            if (!ended) _answer?.Keep();
             _lease = ended ? null : lease ?? _lease;
             if (_lease is { } held) _owner._held[wf.Id] = held;
             else _owner._held.TryRemove(wf.Id, out _);

@@ -38,7 +38,7 @@ public sealed class WorkflowCatalog(IEngineStore store, DefinitionReader reader,
             registry.Workflows = new UsableWorkflows(await store.GetUsableDefinitionsAsync(ct));
             _byVersionId.Clear();
             var byHash = triggers.GroupBy(t => t.Hash).ToFrozenDictionary(g => g.Key, g => (IReadOnlyList<TriggerRow>)g.ToList());
-            _current = new Snapshot(published, byHash, RouteTable.Build(triggers.Where(t => t.RouteKey is not null)), stamp);
+            _current = new Snapshot(published, byHash, RouteTable.Build(triggers.Where(t => t.RouteKey is not null), logger), stamp);
             return true;
         }
         finally

@@ -144,6 +144,9 @@ public sealed class CommitConflictException(CommitConflict conflict, string mess
 {
     /// <summary>Why.</summary>
     public CommitConflict Conflict { get; } = conflict;
+
+    /// <summary>The run had committed something before: it goes on from there instead of beginning again.</summary>
+    internal bool RunHasCommitted { get; set; }
 }
 
 /// <summary>A stored definition version.</summary>

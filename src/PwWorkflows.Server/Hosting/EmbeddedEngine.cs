@@ -19,6 +19,13 @@ namespace PwWorkflows.Server.Hosting;
 /// <summary>Puts PwWorkflows.Engine under the server.</summary>
 internal static class EmbeddedEngine
 {
+    /// <summary>Where the server's own endpoints are: nobody can draw a workflow at or below one of them. A new page or API belongs into it.</summary>
+    public static IReadOnlyList<string> OwnPaths { get; } =
+    [
+        "/api/v1/admin", "/api/v1/orders", "/approvals", "/audit", "/console", "/definitions", "/diagnostics", "/elsa", "/filings", "/health", "/instances", "/live", "/mails", "/orders", "/records", "/schedules", "/search", "/settings", "/sign-in",
+        "/sign-out", "/status", "/studio", "/todos", "/treasury", "/webhooks",
+    ];
+
     public static IServiceCollection AddWorkflowEngine(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddSettings<StoreSettings>(static (o, s) => o.Bind(s));
@@ -34,12 +41,14 @@ internal static class EmbeddedEngine
                 // The runbook's addresses have no base path; those drawn in the designer are reached below /workflows as well.
                 o.HttpAtRoot = true;
                 o.InheritedProperties.Add(ScheduleEnds.By);
+                o.HttpReservedPaths = OwnPaths;
                 o.HttpReservedCookies = "pw-";
                 var retention = new RetentionSettings();
                 retention.Bind(new SettingsReader(configuration));
                 (o.Retention, o.FaultedRetention) = (retention.Ended, retention.Faulted);
                 // A wrong value is told by the check of the settings, before anything starts.
                 o.MaxConcurrency = Concurrency(new SettingsReader(configuration));
+                o.HttpBasePath = BasePath(new SettingsReader(configuration));
             },
             static registry => registry.RegisterFrom(typeof(IPwDatabase).Assembly));
         services.TryAddSingleton<Activities.Filings.IDefinitionVersionSource, DefinitionVersions>();
@@ -68,6 +77,18 @@ internal static class EmbeddedEngine
     /// <summary><c>WORKFLOW_CONCURRENCY</c>: how many workflows this node carries out at once; 0 for a node that only takes requests in.</summary>
     private static int Concurrency(SettingsReader settings) => settings.Number("WORKFLOW_CONCURRENCY", new EngineOptions().MaxConcurrency, 0, 1000);
 
+    /// <summary><c>WORKFLOW_HTTP_BASE_PATH</c>: below which path the routes of published workflows are served as well.</summary>
+    private static string BasePath(SettingsReader settings)
+    {
+        var fallback = new EngineOptions().HttpBasePath;
+        var path = settings.Text("WORKFLOW_HTTP_BASE_PATH", fallback);
+        var parts = path.Split('/');
+        if (parts.Length > 1 && parts[0].Length == 0 && parts.Skip(1).All(static p => p.Length > 0 && p.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_'))
+            && !OwnPaths.Any(own => new PathString(path).StartsWithSegments(own) || new PathString(own).StartsWithSegments(path))) return path;
+        settings.Problem($"WORKFLOW_HTTP_BASE_PATH: expected a path such as {fallback}, of letters, digits, - and _, that is none of the server's own, found '{path}'.");
+        return fallback;
+    }
+
     private sealed class DefinitionVersions : Activities.Filings.IDefinitionVersionSource
     {
         public string VersionOf(Elsa.Workflows.ActivityExecutionContext context) => context.WorkflowExecutionContext.Workflow.VersionId;
@@ -82,6 +103,7 @@ internal static class EmbeddedEngine
         public void Bind(SettingsReader settings)
         {
             Concurrency(settings);
+            BasePath(settings);
             try
             {
                 Options = StoreOptions.Parse(settings.Secret("DATABASE_URL"), settings.Text("PW_DATA", "./data"));

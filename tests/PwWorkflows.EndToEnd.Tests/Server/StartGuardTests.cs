@@ -53,12 +53,13 @@ public sealed class StartGuardTests : IDisposable
     }
 
     [Fact]
-    public async Task Retention_out_of_range_stops_the_start_and_names_the_settings()
+    public async Task Settings_of_workflows_that_are_out_of_range_stop_the_start_and_are_named()
     {
-        var result = await ServeAsync([.. GoodProduction(), ("WORKFLOW_RETENTION_DAYS", "-1"), ("WORKFLOW_FAULTED_RETENTION_DAYS", "never")]);
+        var result = await ServeAsync([.. GoodProduction(), ("WORKFLOW_RETENTION_DAYS", "-1"), ("WORKFLOW_FAULTED_RETENTION_DAYS", "never"), ("WORKFLOW_HTTP_BASE_PATH", "/orders/flows")]);
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("WORKFLOW_RETENTION_DAYS: expected a whole number from 0 to 36500, found '-1'", result.Error, StringComparison.Ordinal);
         Assert.Contains("WORKFLOW_FAULTED_RETENTION_DAYS: expected a whole number from 1 to 36500, found 'never'", result.Error, StringComparison.Ordinal);
+        Assert.Contains("WORKFLOW_HTTP_BASE_PATH: expected a path such as /workflows, of letters, digits, - and _, that is none of the server's own, found '/orders/flows'", result.Error, StringComparison.Ordinal);
     }
 
     [Fact]

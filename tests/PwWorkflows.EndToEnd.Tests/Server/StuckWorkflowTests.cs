@@ -46,6 +46,7 @@ public sealed class StuckWorkflowTests : IAsyncLifetime
         await File.WriteAllTextAsync(Path.Combine(workflows, "fragile.json"), Definition, Ct);
         _settings = SandboxSettings.For(_sandbox.BaseUrl, _sandbox.SmtpPort);
         _settings["PW_WORKFLOWS"] = workflows;
+        _settings["WORKFLOW_HTTP_BASE_PATH"] = "/flows/v1";
         _server = await ServerProcess.StartAsync(_settings, Data, Ct);
     }
 
@@ -66,10 +67,15 @@ public sealed class StuckWorkflowTests : IAsyncLifetime
     [Fact]
     public async Task A_stopped_workflow_is_on_the_list_until_a_retry_goes_through()
     {
-        using var answer = await _server.Http.PostAsync("/workflows/fragile", null, Ct);
-        Assert.Equal(HttpStatusCode.InternalServerError, answer.StatusCode);
+        using (var elsewhere = await _server.Http.PostAsync("/workflows/fragile", null, Ct)) Assert.Equal(HttpStatusCode.NotFound, elsewhere.StatusCode);
+        using var answer = await _server.Http.PostAsync("/flows/v1/fragile", null, Ct);
+        Assert.Equal((HttpStatusCode.InternalServerError, "application/problem+json"), (answer.StatusCode, answer.Content.Headers.ContentType?.MediaType));
 
         var instance = Assert.Single((await PwAsync("instances", "list", "--status", "faulted")).EnumerateArray()).GetProperty("id").GetString()!;
+        // The caller is told which instance to ask about, and nothing of what failed within.
+        var problem = await answer.Content.ReadAsStringAsync(Ct);
+        Assert.Equal(instance, JsonSerializer.Deserialize<JsonElement>(problem).GetProperty("workflowInstanceId").GetString());
+        Assert.All((string[])["CO-0000F001", "Exception", "EnsureSalesOrder", "link"], word => Assert.DoesNotContain(word, problem, StringComparison.OrdinalIgnoreCase));
         var todo = Assert.Single((await PwAsync("todos", "list")).EnumerateArray());
         Assert.Equal((instance, "fragile"), (todo.GetProperty("order").GetString(), todo.GetProperty("slug").GetString()));
         Assert.Contains("at the step link", todo.GetProperty("instructions").GetString(), StringComparison.Ordinal);

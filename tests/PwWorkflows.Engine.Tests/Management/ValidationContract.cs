@@ -1,5 +1,9 @@
 using System.Net;
+using Elsa.Http;
+using Elsa.Workflows.Attributes;
+using Microsoft.Extensions.DependencyInjection;
 using PwWorkflows.Engine.Definitions;
+using PwWorkflows.Engine.Storage;
 using PwWorkflows.Engine.Tests.Runtime;
 using PwWorkflows.Engine.Tests.Storage;
 using PwWorkflows.Tests.Infrastructure;
@@ -70,12 +74,66 @@ public abstract class ValidationContract(ITestDatabase database) : EngineHostTes
         await using var host = await StartAsync();
         static string Endpoint(string id, string path, string methods = "GET") =>
             $$"""{"type":"Elsa.HttpEndpoint","id":"{{id}}","customProperties":{"canStartWorkflow":true},"path":{"typeName":"String","expression":{"type":"Literal","value":"{{path}}"} },"supportedMethods":{"typeName":"String[]","expression":{"type":"Literal","value":"[\"{{methods}}\"]"} } }""";
-        await host.Publisher.PublishAsync(Chart(Endpoint("other", "taken")).Replace("\"checked\"", "\"first\"", StringComparison.Ordinal), null, null, Ct);
-        var refused = await Assert.ThrowsAsync<DefinitionInvalidException>(() =>
-            host.Publisher.PublishAsync(Chart(string.Join(",", Endpoint("a", "mine"), Endpoint("b", "MINE"), Endpoint("c", "mine", "POST"), Endpoint("d", "taken"), Endpoint("e", " "))), null, null, Ct));
-        Assert.Equal(["b", "d", "e"], refused.Problems.Select(p => p.ActivityId).Order());
+        await host.Publisher.PublishAsync(Chart(string.Join(",", Endpoint("other", "Taken/Here"), Endpoint("lines", "orders/{id}/lines"))).Replace("\"checked\"", "\"first\"", StringComparison.Ordinal), null, null, Ct);
+        var refused = await Assert.ThrowsAsync<DefinitionInvalidException>(() => host.Publisher.PublishAsync(Chart(string.Join(",",
+            Endpoint("a", "mine"), Endpoint("b", "MINE"), Endpoint("c", "mine", "POST"), Endpoint("d", "taken/here"), Endpoint("e", " "),
+            Endpoint("f", "Orders/{number}/Lines"), Endpoint("g", "orders/{id}/{part}"), Endpoint("h", "orders/{no}/{what}"), Endpoint("i", "orders/{id}/lines", "POST"))), null, null, Ct));
+        Assert.Equal(["b", "d", "e", "f", "h"], refused.Problems.Select(p => p.ActivityId).Order());
         Assert.All(refused.Problems, p => Assert.Equal("Path", p.Property));
-        Assert.Contains("'first'", refused.Problems.Single(p => p.ActivityId == "d").Message, StringComparison.Ordinal);
+        Assert.All((string[])["d", "f"], id => Assert.Contains("'first'", refused.Problems.Single(p => p.ActivityId == id).Message, StringComparison.Ordinal));
+
+        // A row that was stored when keys were as the path was written takes its route as well.
+        await host.Store.ChangeDefinitionsAsync(new DefinitionChange
+        {
+            ReplaceTriggersOf = ["first"],
+            Triggers = [.. (await host.Store.GetTriggersAsync(Ct)).Select(t => t with { RouteKey = "as it was written " + t.Id })],
+        }, Ct);
+        refused = await Assert.ThrowsAsync<DefinitionInvalidException>(() => host.Publisher.PublishAsync(Chart(Endpoint("d", "taken/here")), null, null, Ct));
+        Assert.Equal(("d", "Path"), (Assert.Single(refused.Problems).ActivityId, refused.Problems[0].Property));
+    }
+
+    [Fact]
+    public async Task Endpoint_that_asks_for_what_is_not_there_is_refused_and_what_is_published_goes_on()
+    {
+        await using var host = await StartAsync(o => (o.HttpAtRoot, o.HttpReservedPaths) = (true, ["/health", "/api/v1/admin"]));
+        host.Services.GetRequiredService<ActivityRegistry>().Register(typeof(Guarded));
+        static string Endpoint(string id, string path, string more = "", bool starts = true) =>
+            $$"""{"type":"Elsa.HttpEndpoint","id":"{{id}}","customProperties":{"canStartWorkflow":{{(starts ? "true" : "false")}}},"path":{"typeName":"String","expression":{{path}} }{{more}} }""";
+        static string Text(string value) => $$"""{"type":"Literal","value":"{{value}}"}""";
+        static string Input(string name, string expression) => $$""","{{name}}":{"typeName":"Object","expression":{{expression}} }""";
+        string[] endpoints =
+        [
+            Endpoint("open", Text("orders/{id")), Endpoint("beside", Text("a/{x}{y}")), Endpoint("constraint", Text("b/{id:int}")), Endpoint("question", Text("c?x=1")), Endpoint("script", """{"type":"JavaScript","value":"'d/{id:int}'"}"""),
+            Endpoint("authorize", Text("e"), Input("authorize", """{"type":"Literal","value":true}""")), Endpoint("perhaps", Text("f"), Input("authorize", """{"type":"JavaScript","value":"false"}""")),
+            Endpoint("policy", Text("g"), Input("policy", Text("Admins"))), Endpoint("timeout", Text("h"), Input("requestTimeout", Text("00:00:10"))),
+            Endpoint("health", Text("Health")), Endpoint("admin", Text("api/v1/admin/login")), Endpoint("adminScript", """{"type":"JavaScript","value":"'API/V1/admin'"}"""),
+            Endpoint("middle", Text("j/{id}"), starts: false), Endpoint("middleAuthorize", Text("k"), Input("authorize", Text("True")), false), Endpoint("middleAdmin", Text("health/deep"), starts: false),
+            """{"type":"Test.Guarded","id":"custom","customProperties":{"canStartWorkflow":true} }""", """{"type":"Test.Guarded","id":"customMiddle"}""",
+            Endpoint("fine", Text("api/v1/administrators"), Input("authorize", Text("False")) + Input("policy", Text("")) + Input("requestTimeout", """{"type":"Literal"}""")), Endpoint("alsoFine", Text("l"), ",\"authorize\":null", false),
+        ];
+        var lines = endpoints.Select(e => System.Text.Json.Nodes.JsonNode.Parse(e)!["id"]!.ToString()).Skip(1).Select(id => Line("open", "Done", id));
+        var bad = Chart(string.Join(",", endpoints), string.Join(",", lines));
+        var refused = await Assert.ThrowsAsync<DefinitionInvalidException>(() => host.Publisher.PublishAsync(bad, null, null, Ct));
+        (string, string?)[] expected =
+        [
+            ("open", "Path"), ("beside", "Path"), ("constraint", "Path"), ("question", "Path"), ("script", "Path"), ("authorize", "Authorize"), ("perhaps", "Authorize"), ("policy", "Policy"), ("timeout", "RequestTimeout"), ("health", "Path"),
+            ("admin", "Path"), ("adminScript", "Path"), ("middle", "Path"), ("middleAuthorize", "Authorize"), ("middleAdmin", "Path"),
+            ("custom", "Authorize"), ("custom", "Policy"), ("custom", "RequestTimeout"), ("customMiddle", "Authorize"), ("customMiddle", "Policy"), ("customMiddle", "RequestTimeout"), ("customMiddle", "Path"),
+        ];
+        Assert.Equal(expected.Order(), refused.Problems.Select(p => (p.ActivityId, p.Property)).Order());
+        // What needs no expression to be worked out is told without a database as well.
+        Assert.Equal(expected.Where(e => !e.Item1.EndsWith("cript", StringComparison.Ordinal)).Order(), host.Publisher.Check(bad).Select(p => (p.ActivityId, p.Property)).Order());
+        Assert.Contains("constraint 'int' on {id}", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("(/api/v1/admin)", refused.Problems.Single(p => p.ActivityId == "adminScript").Message, StringComparison.Ordinal);
+
+        await host.PublishAsync("http", Ct);
+        Assert.Equal(HttpStatusCode.OK, (await host.Http.GetAsync("/anchor/hello", Ct)).StatusCode);
+    }
+
+    [Activity("Test", "Test")]
+    public sealed class Guarded : HttpEndpointBase
+    {
+        protected override HttpEndpointOptions GetOptions() => new() { Path = "custom/{id}", Authorize = true, Policy = "Admins", RequestTimeout = TimeSpan.FromSeconds(1), Methods = ["GET", "POST"] };
     }
 
     [Fact]

@@ -9,18 +9,23 @@ using Elsa.Workflows.Memory;
 using Elsa.Workflows.Models;
 using Elsa.Workflows.UIHints;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using PwWorkflows.Engine;
+using PwWorkflows.Engine.Http;
 
 namespace Elsa.Http;
 
 /// <summary>Base of activities that start or resume a workflow on an HTTP request they handle themselves, such as a webhook.</summary>
 /// <typeparam name="TResult">Type of the result.</typeparam>
-public abstract class HttpEndpointBase<TResult> : Trigger<TResult>
+public abstract class HttpEndpointBase<TResult> : Trigger<TResult>, IListensToHttp
 {
     /// <inheritdoc cref="Activity(string?, int?)" />
     protected HttpEndpointBase(string? source = null, int? line = null) : base(source, line) { }
 
-    /// <summary>What it listens to. Called when the definition is published and when the activity waits; depends on nothing of a run.</summary>
+    /// <summary>What it listens to. Called when the definition is checked and published and when the activity waits; depends on nothing of a run.</summary>
     protected abstract HttpEndpointOptions GetOptions();
+
+    HttpEndpointOptions IListensToHttp.Options => GetOptions();
 
     /// <summary>Handles the request. The activity completes afterwards unless this has completed it (for instance with outcomes of its own).</summary>
     protected virtual ValueTask OnHttpRequestReceivedAsync(ActivityExecutionContext context, HttpContext httpContext)
@@ -43,7 +48,7 @@ public abstract class HttpEndpointBase<TResult> : Trigger<TResult>
     protected override async ValueTask ExecuteAsync(ActivityExecutionContext context)
     {
         if (context.IsTriggerOfWorkflow()) await OnResumeAsync(context);
-        else context.CreateBookmarks(GetOptions().Payloads(this), OnResumeAsync, includeActivityInstanceId: false, HttpEndpoint.StimulusName);
+        else context.CreateBookmarks(GetOptions().Waits(context), OnResumeAsync, includeActivityInstanceId: false, HttpEndpoint.StimulusName);
     }
 
     private async ValueTask OnResumeAsync(ActivityExecutionContext context)
@@ -144,7 +149,7 @@ public sealed class HttpEndpoint : Trigger<HttpRequest>
     protected override async ValueTask ExecuteAsync(ActivityExecutionContext context)
     {
         if (context.IsTriggerOfWorkflow()) await OnResumeAsync(context);
-        else context.CreateBookmarks(Options(context.ExpressionExecutionContext).Payloads(this), OnResumeAsync, includeActivityInstanceId: false);
+        else context.CreateBookmarks(Options(context.ExpressionExecutionContext).Waits(context), OnResumeAsync, includeActivityInstanceId: false);
     }
 
     /// <summary>The request that waits for this run. Throws <see cref="InvalidOperationException"/> when nobody waits any more.</summary>
@@ -158,8 +163,15 @@ public sealed class HttpEndpoint : Trigger<HttpRequest>
         Authorize = Authorize.GetOrDefault(context),
         Policy = Policy.GetOrDefault(context),
         RequestTimeout = RequestTimeout.GetOrDefault(context),
-        RequestSizeLimit = RequestSizeLimit.GetOrDefault(context),
+        RequestSizeLimit = SizeLimit(context),
     };
+
+    /// <summary>The limit that the server keeps. With an outcome for what is too large, the workflow must see that too: then the activity keeps it, below the server's own.</summary>
+    private long? SizeLimit(ExpressionExecutionContext context)
+    {
+        var limit = RequestSizeLimit.GetOrDefault(context);
+        return ExposeRequestTooLargeOutcome && limit < (context.ServiceProvider.GetService<EngineOptions>() ?? new EngineOptions()).HttpRequestSizeLimit ? null : limit;
+    }
 
     private async ValueTask OnResumeAsync(ActivityExecutionContext context)
     {
@@ -183,7 +195,7 @@ public sealed class HttpEndpoint : Trigger<HttpRequest>
 
     private async ValueTask<string?> ReadContentAsync(ActivityExecutionContext context, HttpRequest request)
     {
-        if (context.Get(RequestSizeLimit) is { } limit && request.ContentLength > limit) return RequestTooLarge;
+        if (context.Get(RequestSizeLimit) is { } limit && (request.Body.CanSeek ? request.Body.Length : request.ContentLength) > limit) return RequestTooLarge;
         // A form that nobody asked for is not read: a caller who names the wrong content type must not fail for it.
         if (request.HasFormContentType && (Files is not null || File is not null || ParsedContent is not null))
         {

@@ -4,6 +4,8 @@ using System.Text.Json.Serialization;
 using Elsa.Workflows;
 using Elsa.Workflows.Attributes;
 using Microsoft.AspNetCore.Http;
+using PwWorkflows.Engine;
+using PwWorkflows.Engine.Http;
 
 namespace Elsa.Http;
 
@@ -33,6 +35,15 @@ public sealed class HttpEndpointOptions
     public TimeSpan? RequestTimeout { get; set; }
     /// <summary>Largest body in bytes.</summary>
     public long? RequestSizeLimit { get; set; }
+
+    /// <summary>What to wait for in the middle of a workflow, one for each method: found by the path in lower case. Throws <see cref="InvalidOperationException"/> for what no request could meet, or anybody's.</summary>
+    internal IEnumerable<object> Waits(ActivityExecutionContext context)
+    {
+        // What is worked out when the workflow runs was not seen when it was published.
+        if (EndpointRules.Problems(this, starts: false, context.GetService<EngineOptions>() ?? new EngineOptions()).FirstOrDefault() is { Property: not null } wrong)
+            throw new InvalidOperationException($"{context.Activity.Type} ({context.Activity.Id}), {wrong.Property}: {wrong.Message}");
+        return Payloads(context.Activity).Cast<HttpEndpointBookmarkPayload>().Select(p => p with { Path = p.Path.ToLowerInvariant() });
+    }
 
     /// <summary>One payload per method. Throws <see cref="InvalidOperationException"/> when the path is empty.</summary>
     internal IEnumerable<object> Payloads(IActivity activity)
