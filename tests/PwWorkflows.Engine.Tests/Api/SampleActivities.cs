@@ -71,7 +71,7 @@ public sealed class CheckStock : CodeActivity<int>
     [Input(Options = new[] { "a", "b" }, DefaultValueProvider = typeof(DefaultSite), UIHandler = typeof(Sites), UIHandlers = new[] { typeof(PlainHandler) })]
     public Input<string?> Site { get; set; } = null!;
     public Input<Level>? Level { get; set; }
-    [Input(AutoEvaluate = false)]
+    [Input(AutoEvaluate = false, EvaluatorType = null)]
     public Input<int> Lazy { get; set; } = new(() => 5);
     [Output(Name = "Where", DisplayName = "Where", Description = "Shelf", IsBrowsable = true, IsSerializable = true)]
     public Output<string>? Shelf { get; set; }
@@ -220,6 +220,8 @@ public sealed class Ticks : EventGenerator
     protected override void Execute(ActivityExecutionContext context) => context.CreateBookmark("tick");
 }
 
+public sealed class Mark : CodeActivity, IStartNode, ITerminalNode;
+
 public sealed class Untyped : CodeActivityWithResult
 {
     protected override void Execute(ActivityExecutionContext context) => context.SetResult("x");
@@ -256,6 +258,7 @@ public sealed class HelloWorkflow : WorkflowBase
         builder.Id = "hello:1";
         builder.TenantId = null;
         (builder.Version, builder.Name, builder.Description, builder.IsReadonly, builder.IsSystem) = (1, "Hello", "Says it", false, false);
+        builder.WorkflowOptions.IncidentStrategyType = typeof(FaultStrategy);
         builder.WorkflowOptions.IncidentStrategyType = typeof(ContinueWithIncidentsStrategy);
         var count = builder.WithVariable("Count", 1);
         var text = builder.WithVariable<string>().WithName("Text").WithId("text").WithValue("a").WithStorageDriver<WorkflowInstanceStorageDriver>();
@@ -297,6 +300,28 @@ public sealed class SumWorkflow : WorkflowBase<int>
     {
         await Task.CompletedTask;
         builder.Root = new SetVariable<int>(Result, 42);
+    }
+}
+
+public static class Parts
+{
+    public static object?[] Of(Activity activity, IActivityWithResult untyped, IActivityWithResult<int> typed, IVariableContainer container, IComposite composite, IEventGenerator generator, ActivityIncident incident)
+    {
+        (activity.CanStartWorkflow, activity.RunAsynchronously, activity.CommitStrategy) = (true, false, "Executed");
+        activity.SyntheticProperties = new Dictionary<string, object>(activity.SyntheticProperties);
+        (untyped.Result, typed.Result) = (new Output(), new Output<int>());
+        composite.Setup();
+        ITrigger trigger = generator;
+        ExceptionState? state = incident.Exception ?? ExceptionState.FromException(new FaultException("1", "Orders", "Business", "no"));
+        return [activity.Behaviors.Select(b => b.Owner), container.Variables, trigger.Type, state?.Type, state?.Message, state?.StackTrace, state?.InnerException, state?.Metadata,
+            incident.ActivityId, incident.ActivityNodeId, incident.ActivityType, incident.Message, incident.Timestamp];
+    }
+
+    public static async Task<object?[]> RunAsync(IWorkflowBuilder builder, IWorkflowRunner runner, WorkflowGraph graph, CancellationToken ct)
+    {
+        var own = await builder.BuildWorkflowAsync(ct);
+        var other = await builder.BuildWorkflowAsync(new HelloWorkflow(), ct);
+        return [(await runner.RunAsync(own, null, ct)).Result, (await runner.RunAsync(graph, null, ct)).Result, graph.Workflow, other.Root];
     }
 }
 

@@ -136,6 +136,7 @@ public sealed class DescriptorTests() : StudioTest(new OnSqliteFile())
         var stock = Capture.Read("172-studio-input-options");
         var path = await PostAsync(host, stock.Path, stock.RequestBody);
         path.ShouldLookLike(stock);
+        (await PostAsync(host, stock.Path, Capture.Read("028-activity-input-options-http").RequestBody)).ShouldLookLike(Capture.Read("028-activity-input-options-http"));
         Assert.Equal($"{host.Http.BaseAddress}workflows/", path.Body.GetProperty("items").GetProperty("singleline").GetProperty("adornmentText").GetString());
 
         var cron = await PostAsync(host, "/descriptors/activities/Elsa.Cron/options/CronExpression", new
@@ -180,6 +181,7 @@ public sealed class DescriptorTests() : StudioTest(new OnSqliteFile())
     public async Task Strangers_get_401_and_those_without_the_permission_403_with_empty_bodies()
     {
         await using var host = await StartStudioAsync();
+        (await SendAsync(host, HttpMethod.Get, Capture.Read("006-no-auth").Path, null, null)).ShouldLookLike(Capture.Read("006-no-auth"));
         foreach (var path in (string[])["/descriptors/activities", "/features/installed", "/descriptors/variables", "/no/such/path"])
         {
             var stranger = await SendAsync(host, HttpMethod.Get, path, null, null);

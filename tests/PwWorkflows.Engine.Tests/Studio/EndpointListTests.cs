@@ -122,10 +122,12 @@ public sealed class EndpointListTests() : StudioTest(new OnSqliteFile())
         var link = links.Create(id, bookmark, now.AddHours(1));
         foreach (var bad in (string[])["/elsa/api/bookmarks/resume", "/elsa/api/bookmarks/resume?t=nope", link[..^2] + (link[^2..] == "AA" ? "BB" : "AA"), links.Create(id, bookmark, now.AddSeconds(-1))])
             Assert.Equal((400, "Invalid token."), await SendAsync(host, HttpMethod.Get, bad, null, caller: null) is var a ? (a.Status, a.Body.GetProperty("errors").GetProperty("generalErrors")[0].GetString()) : default);
+        (await SendAsync(host, HttpMethod.Get, "/elsa/api/bookmarks/resume?t=nope", null, caller: null)).ShouldLookLike(Capture.Read("133-bookmark-resume-bad-token"));
         Assert.Equal(bookmark, await WaitsAsync("Elsa.Event"));
 
-        Assert.Equal(200, (await SendAsync(host, HttpMethod.Post, link, new JsonObject { ["input"] = new JsonObject { ["Decision"] = "Approved" } }, caller: null)).Status);
+        (await SendAsync(host, HttpMethod.Post, link, Capture.Read("131-bookmark-resume").RequestBody, caller: null)).ShouldLookLike(Capture.Read("131-bookmark-resume"));
         await Eventually.TrueAsync(async () => await WaitsAsync("Elsa.RunTask") is not "", "the instance went on", Ct);
+        (await SendAsync(host, HttpMethod.Post, link, Capture.Read("132-bookmark-resume-again").RequestBody, caller: null)).ShouldLookLike(Capture.Read("132-bookmark-resume-again"));
         Assert.Equal(200, (await SendAsync(host, HttpMethod.Get, link, null, caller: null)).Status);
         Assert.NotEqual("", await WaitsAsync("Elsa.RunTask"));
 
