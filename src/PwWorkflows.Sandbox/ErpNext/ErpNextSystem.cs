@@ -99,7 +99,7 @@ public sealed class ErpNextSystem : SandboxSystem, IDisposable
     }
 
     /// <summary>New states (in order, with document status) or transitions for the Sales Order workflow; what is null stays.</summary>
-    sealed record WorkflowChange(Dictionary<string, int>? States, List<OrderTransition>? Transitions);
+    internal sealed record WorkflowChange(Dictionary<string, int>? States, List<OrderTransition>? Transitions);
 
     IResult ChangeWorkflow(WorkflowChange change)
     {

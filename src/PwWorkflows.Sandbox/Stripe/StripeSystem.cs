@@ -91,9 +91,9 @@ public sealed class StripeSystem : SandboxSystem, IDisposable
     public override (string ContentType, string Body) FaultBody(int status) =>
         ("application/json", Error("api_error", "An unknown error occurred").ToJsonString());
 
-    sealed record ServerRequest(string Url);
+    internal sealed record ServerRequest(string Url);
 
-    sealed record ScheduleRequest(IReadOnlyList<int> RetryDelaysMs);
+    internal sealed record ScheduleRequest(IReadOnlyList<int> RetryDelaysMs);
 
     /// <inheritdoc />
     public override void Map(IEndpointRouteBuilder routes)

@@ -28,7 +28,6 @@ internal static class ServeCommands
         foreach (var url in app.Urls) Console.Out.WriteLine("ready " + url);
         _ = GiveBackAsync(app.Lifetime.ApplicationStopping);
         await Console.Out.FlushAsync(CancellationToken.None).ConfigureAwait(false);
-        _ = Task.Run(AdminUsers.WarmUp, CancellationToken.None);
         await app.WaitForShutdownAsync(CancellationToken.None).ConfigureAwait(false);
         return CommandLine.Done;
     }

@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using Microsoft.Playwright;
+using PwWorkflows.EndToEnd.Tests.Infrastructure;
 using PwWorkflows.EndToEnd.Tests.Pages;
 
 namespace PwWorkflows.EndToEnd.Tests.Scheduling;
@@ -10,7 +11,7 @@ public sealed class ScheduleConsoleTests() : ScheduleTest(_ => Task.FromResult<s
     private async Task WithTabAsync(string user, Func<ConsoleTab, Task> use, bool phone = false)
     {
         using var playwright = await Playwright.CreateAsync();
-        await using var browser = await playwright.Chromium.LaunchAsync(new() { ExecutablePath = Environment.GetEnvironmentVariable("CHROMIUM_PATH") ?? "/usr/bin/chromium", Headless = true, Args = ["--no-sandbox", "--disable-dev-shm-usage"] });
+        await using var browser = await TestBrowser.LaunchAsync(playwright);
         var context = await browser.NewContextAsync(new() { BaseURL = Node.Http.BaseAddress!.ToString(), ViewportSize = phone ? new() { Width = 390, Height = 844 } : new() { Width = 1440, Height = 900 }, TimezoneId = "America/Chicago" });
         context.SetDefaultTimeout(60_000);
         await using var tab = new ConsoleTab(context, await context.NewPageAsync(), phone ? "-phone" : "");

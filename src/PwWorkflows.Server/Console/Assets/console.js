@@ -116,10 +116,10 @@
   const topicOf = part => part.dataset.live?.split('~')[0];
   const typed = part => [...part.querySelectorAll('input:not([type=hidden]), textarea')].some(i => i.type === 'checkbox' ? i.checked !== i.defaultChecked : i.value !== i.defaultValue);
 
-  // Nothing jumps under somebody who reads: a part is renewed only while the page is seen and nothing in it is open, chosen or typed.
+  // Nothing jumps under somebody who reads: a part is renewed only while the page is seen and nothing in it is open, chosen, typed or on its way to the server.
   function held(part) {
     const selection = document.getSelection();
-    return document.hidden || part.querySelector('details[open], :focus-visible, tr[data-chosen]') || typed(part) || (selection && !selection.isCollapsed && part.contains(selection.anchorNode));
+    return document.hidden || part.querySelector('details[open], :focus-visible, tr[data-chosen], form[aria-busy]') || typed(part) || (selection && !selection.isCollapsed && part.contains(selection.anchorNode));
   }
   function offer(show) {
     let button = document.querySelector('[data-renew]');
