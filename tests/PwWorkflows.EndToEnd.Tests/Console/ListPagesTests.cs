@@ -25,7 +25,7 @@ public sealed class ListPagesTests(ConsoleScene console)
 
         var all = ConsoleHttp.Column(await viewer.PageAsync("/schedules?sort=name", Ct), "Schedule");
         Assert.Contains("pw-cdr-retention", all);
-        Assert.Equal(["pw-cdr-retention", "pw-cdr-unlock-nudge"], ConsoleHttp.Column(await viewer.PageAsync("/schedules?q=CDR&state=active", Ct), "Schedule"));
+        Assert.Equal(["pw-cdr-retention", "pw-cdr-unlock-nudge"], ConsoleHttp.Column(await viewer.PageAsync("/schedules?q=CDR&state=active&sort=name", Ct), "Schedule"));
         var csv = await viewer.TextAsync("/schedules?format=csv&q=pw-cdr-retention", Ct);
         Assert.Equal(2, csv.Split("\r\n", StringSplitOptions.RemoveEmptyEntries).Length);
 
