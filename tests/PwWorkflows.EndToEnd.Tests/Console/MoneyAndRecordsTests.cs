@@ -16,9 +16,10 @@ public sealed class RecordsOnPostgresTests(ConsoleScene console) : RecordsContra
     public async Task Treasury_and_records_read_well_on_desk_and_phone()
     {
         await CarrierAsync();
+        // A coin of its own: the server's sweep looks at the others every half hour.
         await console.Scene.SqlAsync("""
             INSERT INTO cold_wallet_positions (crypto, amount_crypto, fiat_cents, float_cents, excess_cents, decision, note, looked_at)
-                VALUES ('ETH-USDC', '1250.5', 125050, 50000, 75050, 'WouldSweep', 'ETH-USDC: 1250.5 worth $1,250.50, float $500.00. Would sweep 750.5 ($750.50) to 0xabc. Nothing was moved.', now()) ON CONFLICT DO NOTHING;
+                VALUES ('SHOWN-USDC', '1250.5', 125050, 50000, 75050, 'WouldSweep', 'SHOWN-USDC: 1250.5 worth $1,250.50, float $500.00. Would sweep 750.5 ($750.50) to 0xabc. Nothing was moved.', now()) ON CONFLICT DO NOTHING;
             INSERT INTO crypto_payment_jobs (order_number, crypto, txid, amount_crypto, amount_fiat_cents, state, received_at, updated_at) VALUES ('CO-CRYPTO1', 'ETH-USDC', '0xfeed', '499.0', 49900, 'manual', now(), now()) ON CONFLICT DO NOTHING;
             INSERT INTO relay_mails (account, folder, uid_validity, uid, message_id, sha256, from_address, subject, received_at, kind, reason, read_at)
                 VALUES ('ops@x', 'INBOX', 1, 1, '<a@x>', 'a', 'alerts@relayfi.com', 'You received a deposit', now(), 'deposit', 'patterns 1', now()), ('ops@x', 'INBOX', 1, 2, '<b@x>', 'b', 'alerts@relayfi.com', '<b>Something new</b>', now(), 'unknown', 'it is of no known shape', now()) ON CONFLICT DO NOTHING;
