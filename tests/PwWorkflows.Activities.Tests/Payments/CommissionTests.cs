@@ -148,15 +148,21 @@ public abstract class CommissionTests(PostgresFixture? postgres) : JobTests(post
         Assert.Equal("4", await ValueAsync("SELECT mirrors FROM commissions"));
     }
 
-    [Fact]
-    public async Task Statement_of_which_nothing_is_left_is_not_made_and_leaves_the_month_free()
+    /// <summary>The statement of a month in which one commission became payable, due to be made.</summary>
+    private async Task<string> DueStatementAsync()
     {
         await PaidAsync();
         await RunAsync();
         ItIs("2026-12-26 12:00");
         await RunAsync();
         ItIs("2027-01-01 12:00");
-        var statement = Assert.Single(await Commissions.FindStatementsAsync(Ct));
+        return Assert.Single(await Commissions.FindStatementsAsync(Ct));
+    }
+
+    [Fact]
+    public async Task Statement_of_which_nothing_is_left_is_not_made_and_leaves_the_month_free()
+    {
+        var statement = await DueStatementAsync();
         await OrderIsAsync("refunded", 49_901);
         await Commissions.SettleAsync(false, Ct);
         Assert.Equal("NotDue", (await Commissions.MakeStatementAsync(statement, false, Ct)).Outcome);
@@ -211,12 +217,7 @@ public abstract class CommissionTests(PostgresFixture? postgres) : JobTests(post
     [Fact]
     public async Task Statement_that_is_not_in_the_store_is_for_a_person_and_mailed_when_it_is_back()
     {
-        await PaidAsync();
-        await RunAsync();
-        ItIs("2026-12-26 12:00");
-        await RunAsync();
-        ItIs("2027-01-01 12:00");
-        var statement = Assert.Single(await Commissions.FindStatementsAsync(Ct));
+        var statement = await DueStatementAsync();
         await Commissions.MakeStatementAsync(statement, false, Ct);
         await SqlAsync("UPDATE commission_statements SET document_key = 'gone/' || document_key");
         Assert.Equal("Refused", (await Commissions.MailStatementAsync(statement, false, Ct)).Outcome);

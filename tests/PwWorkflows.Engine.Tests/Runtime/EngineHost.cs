@@ -48,6 +48,10 @@ internal sealed class EngineHost : IAsyncDisposable
 
     public Task<DefinitionRow> PublishAsync(string name, CancellationToken ct) => Publisher.PublishAsync(Definition(name), null, null, ct);
 
+    /// <summary>Lets a stopped instance go on, as a person's retry does.</summary>
+    public Task RetryAsync(string instanceId, CancellationToken ct) =>
+        Store.EnqueueAsync([new WorkItem("retry", WorkKind.Retry, instanceId, Services.GetRequiredService<TimeProvider>().GetUtcNow(), "{}"u8.ToArray())], "test", null, TimeSpan.FromSeconds(30), ct);
+
     public async ValueTask DisposeAsync()
     {
         Http.Dispose();

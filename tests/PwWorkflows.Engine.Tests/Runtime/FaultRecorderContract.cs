@@ -60,7 +60,7 @@ public abstract class FaultRecorderContract(ITestDatabase database) : EngineHost
         Assert.Equal("anchor-faulty/g2: It broke", await StuckAsync(host));
 
         // The same fault again: still stuck after the retry.
-        await host.Store.EnqueueAsync([new WorkItem("retry", WorkKind.Retry, run.WorkflowInstanceId, DateTimeOffset.UtcNow, "{}"u8.ToArray())], "test", null, TimeSpan.FromSeconds(30), Ct);
+        await host.RetryAsync(run.WorkflowInstanceId, Ct);
         await Eventually.TrueAsync(async () => (await host.Store.GetInstanceAsync(run.WorkflowInstanceId, Ct)) is { Status: InstanceStatus.Faulted, IncidentCount: 2 }, "the retry fails too", Ct);
         Assert.NotNull(await StuckAsync(host));
     }

@@ -34,7 +34,7 @@ public abstract class RetryContract(ITestDatabase database) : EngineHostTest(dat
         Assert.Equal(InstanceStatus.Faulted, (await host.Store.GetInstanceAsync(id, Ct))!.Status);
         await host.Services.GetRequiredService<IEventPublisher>().PublishAsync("go on", cancellationToken: Ct);
 
-        await host.Store.EnqueueAsync([new WorkItem("retry", WorkKind.Retry, id, DateTimeOffset.UtcNow, "{}"u8.ToArray())], "test", null, TimeSpan.FromSeconds(30), Ct);
+        await host.RetryAsync(id, Ct);
         await Eventually.TrueAsync(async () => await host.Store.GetInstanceAsync(id, Ct) is { Name: "went on", Status: InstanceStatus.Suspended }, "the event is delivered", Ct);
         // And the timer of the other one runs again.
         await Eventually.TrueAsync(async () => await host.Store.NextDueAsync(Ct) > DateTimeOffset.UtcNow.AddHours(12), "only the timer is left", Ct);

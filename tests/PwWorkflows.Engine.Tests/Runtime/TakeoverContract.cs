@@ -36,7 +36,7 @@ public abstract class TakeoverContract(ITestDatabase database) : EngineHostTest(
         Assert.Empty(await host.Store.ClaimLapsedAsync("test", 16, TimeSpan.FromMinutes(1), Ct));
 
         host.Services.GetRequiredService<Gate>().Open.SetResult();
-        await host.Store.EnqueueAsync([new WorkItem("retry", WorkKind.Retry, "x", DateTimeOffset.UtcNow, "{}"u8.ToArray())], "test", null, TimeSpan.FromSeconds(30), Ct);
+        await host.RetryAsync("x", Ct);
         await Eventually.TrueAsync(async () => await host.Store.GetInstanceAsync("x", Ct) is { Status: InstanceStatus.Finished, IncidentCount: 1 }, "the retry ends it", Ct);
     }
 
