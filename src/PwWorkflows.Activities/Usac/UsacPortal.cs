@@ -198,6 +198,9 @@ sealed record Screen(string Path, string Heading, IReadOnlyList<PortalError> Err
 /// <summary>One browser page at the portal, with the page map in hand.</summary>
 sealed class PortalVisit
 {
+    // So often a picture is asked for before its loss is an error of the visit.
+    const int Pictures = 4;
+
     const string Mark = "() => { document.documentElement.dataset.pwLeft = '1'; }";
     const string Left = "() => document.readyState === 'complete' && !document.documentElement.dataset.pwLeft";
 
@@ -434,6 +437,21 @@ sealed class PortalVisit
 
     /// <summary>A picture of the whole page as PNG. Boxes that hold secrets are covered.</summary>
     public async Task<byte[]> PictureAsync(Screen screen)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return await TakePictureAsync(screen).ConfigureAwait(false);
+            }
+            catch (PlaywrightException e) when (attempt < Pictures && e.Message.Contains("Unable to capture screenshot", StringComparison.Ordinal) && !_ct.IsCancellationRequested)
+            {
+                // A browser on a busy machine loses a frame now and then and says so; the page is as it was, and the next frame shows it.
+            }
+        }
+    }
+
+    async Task<byte[]> TakePictureAsync(Screen screen)
     {
         if (screen.ShowsSecret) return await _page.ScreenshotAsync(new() { FullPage = true, Mask = [.. _map.Marks.Secrets.Select(s => _page.Locator(s))] }).ConfigureAwait(false);
         // The browser's own call takes a quarter of the processor time of Playwright's, which lays the page out anew and packs the picture as small as it can.

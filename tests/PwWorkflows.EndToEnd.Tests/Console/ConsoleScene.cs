@@ -168,9 +168,7 @@ public sealed class ConsoleTab : IAsyncDisposable
     /// <summary>Keeps a picture for people to look at, and checks names, contrast and that nothing is wider than the screen.</summary>
     public async Task PictureAsync(string name)
     {
-        var folder = Path.Combine(AppContext.BaseDirectory, "screenshots");
-        Directory.CreateDirectory(folder);
-        await Page.ScreenshotAsync(new() { Path = Path.Combine(folder, $"console-{name}{_kind}.png"), FullPage = true });
+        await Page.KeepPictureAsync($"console-{name}{_kind}", fullPage: true);
         await Page.EvaluateAsync(Axe.Value);
         var faults = await Page.EvaluateAsync<JsonElement>(
             "async () => (await axe.run(document, { resultTypes: ['violations'] })).violations.map(v => v.id + ': ' + v.help + ' at ' + v.nodes.slice(0, 3).map(n => n.html).join(' | '))");

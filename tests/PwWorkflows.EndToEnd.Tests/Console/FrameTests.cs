@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.Playwright;
+using PwWorkflows.EndToEnd.Tests.Infrastructure;
 
 namespace PwWorkflows.EndToEnd.Tests.Pages;
 
@@ -24,7 +25,7 @@ public sealed class FrameTests(ConsoleScene console)
         {
             await tab.Page.Locator(".dock").GetByText("Menu").ClickAsync();
             await tab.Page.Locator(".rail").GetByText("Overview").WaitForAsync();
-            await tab.Page.ScreenshotAsync(new() { Path = Path.Combine(AppContext.BaseDirectory, "screenshots", $"console-sheet-phone{(dark ? "-dark" : "")}.png") });
+            await tab.Page.KeepPictureAsync($"console-sheet-phone{(dark ? "-dark" : "")}");
         }
     }
 

@@ -60,7 +60,7 @@ public sealed class ListPagesTests(ConsoleScene console)
         await viewer.PageAsync("/mails/..%2Fsecrets", Ct, HttpStatusCode.NotFound);
         await using var tab = await console.OpenAsync("viewer", "/mails/order-filed");
         await tab.Page.FrameLocator("iframe.mail").GetByText("CO-1A2B3C4D").First.WaitForAsync();
-        await tab.Page.ScreenshotAsync(new() { Path = Path.Combine(AppContext.BaseDirectory, "screenshots", "console-mails.png"), FullPage = true });
+        await tab.Page.KeepPictureAsync("console-mails", fullPage: true);
     }
 
     [Fact]

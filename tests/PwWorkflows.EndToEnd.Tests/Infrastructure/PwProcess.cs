@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using System.Reflection;
 
 namespace PwWorkflows.EndToEnd.Tests.Infrastructure;
 
@@ -13,7 +14,10 @@ public sealed record PwResult(int ExitCode, string Output, string Error);
 /// <summary>The real program <c>pw</c> as a process of its own, with an environment of its own.</summary>
 public static class Pw
 {
-    private static readonly string Program = Path.Combine(AppContext.BaseDirectory, "pw.dll");
+    // ./test names the published program, which is compiled ahead: hundreds of servers start in a run. Without it, the one that was built is as good.
+    private static readonly string Program = Environment.GetEnvironmentVariable("PW_PROGRAM") is { Length: > 0 } published
+        ? published
+        : typeof(Pw).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == "Program").Value!;
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);
 
     /// <summary>Runs a command to its end.</summary>

@@ -62,12 +62,7 @@ public sealed class StudioBrowser : IAsyncDisposable
     }
 
     /// <summary>Keeps a picture of the page for people to look at, in the folder of the test program.</summary>
-    public async Task PictureAsync(string name)
-    {
-        var folder = Path.Combine(AppContext.BaseDirectory, "screenshots");
-        Directory.CreateDirectory(folder);
-        await Page.ScreenshotAsync(new() { Path = Path.Combine(folder, name + ".png") });
-    }
+    public Task PictureAsync(string name) => Page.KeepPictureAsync(name);
 
     public async ValueTask DisposeAsync()
     {

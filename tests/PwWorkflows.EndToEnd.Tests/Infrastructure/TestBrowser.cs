@@ -12,4 +12,25 @@ internal static class TestBrowser
         Headless = true,
         Args = ["--no-sandbox", "--disable-dev-shm-usage"],
     });
+
+    /// <summary>
+    /// Keeps a picture of a page for people to look at, in the folder of the test program. A browser on a busy machine loses a frame now and then; it is asked for the next one.
+    /// </summary>
+    public static async Task KeepPictureAsync(this IPage page, string name, bool fullPage = false)
+    {
+        var folder = Path.Combine(AppContext.BaseDirectory, "screenshots");
+        Directory.CreateDirectory(folder);
+        var picture = new PageScreenshotOptions { Path = Path.Combine(folder, name + ".jpg"), Type = ScreenshotType.Jpeg, Quality = 85, FullPage = fullPage };
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await page.ScreenshotAsync(picture);
+                return;
+            }
+            catch (PlaywrightException e) when (attempt < 4 && e.Message.Contains("Unable to capture screenshot", StringComparison.Ordinal))
+            {
+            }
+        }
+    }
 }
