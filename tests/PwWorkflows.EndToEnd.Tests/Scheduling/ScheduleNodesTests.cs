@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Microsoft.Extensions.DependencyInjection;
 using PwWorkflows.Activities.Data;
 using PwWorkflows.Activities.Scheduling;
@@ -11,22 +12,35 @@ public sealed class ScheduleNodesTests(PostgresFixture postgres) : ScheduleTest(
 {
     private const int Kills = 12;
 
-    /// <summary>The runbook's cadences, with rules of all kinds.</summary>
-    private static readonly (string Name, Dictionary<string, string> Inputs)[] Twelve =
-    [
-        ("pw-usf-factor-monitor", Cron("0 9 * * *", ("TimeZone", "America/Chicago"), ("Jitter", "00:05:00"))),
-        ("pw-deminimis-factor-check", Cron("0 3 * * *", ("CatchUp", "RunEach"))),
-        ("pw-cold-wallet-sweep", Cron("*/30 * * * *", ("CatchUp", "Skip"))),
-        ("pw-crypto-payment-worker", Cron("* * * * *", ("CatchUp", "RunOnce"))),
-        ("pw-relay-deposit-monitor", Cron("*/5 * * * *", ("CatchUp", "RunEach"), ("CatchUpLimit", "2"), ("CatchUpWindow", "03:00:00"))),
-        ("pw-commission-worker", Cron("0 2 * * *", ("Overlap", "QueueOne"))),
-        ("pw-renewal-worker", Cron("0 4 * * *", ("CatchUp", "RunEach"), ("Overlap", "Allow"))),
-        ("pw-cdr-retention", Cron("0 5 * * *", ("CatchUp", "Skip"))),
-        ("pw-cdr-unlock-nudge", Cron("0 10 * * *", ("TimeZone", "America/Chicago"))),
-        ("pw-payment-reminder", Cron("0 11 * * *", ("TimeZone", "America/Chicago"), ("Overlap", "CancelRunning"))),
-        ("pw-fcc-rmd-removed", Cron("0 8 * * 3", ("TimeZone", "America/Chicago"))),
-        ("pw-usac-session-refresh", new() { ["Interval"] = "7.00:00:00", ["Anchor"] = "2026-01-05T06:00:00Z" }),
-    ];
+    /// <summary>Rules of all kinds for a year in which nodes die; the product's own schedules have few of them.</summary>
+    private static readonly Dictionary<string, (string Name, string Value)[]> Rules = new()
+    {
+        ["pw-usf-factor-monitor"] = [("Jitter", "00:05:00")],
+        ["pw-deminimis-factor-check"] = [("CatchUp", "RunEach")],
+        ["pw-relay-deposit-monitor"] = [("CatchUp", "RunEach"), ("CatchUpLimit", "2"), ("CatchUpWindow", "03:00:00")],
+        ["pw-crypto-payment-worker"] = [("CatchUp", "RunOnce")],
+        ["pw-commission-worker"] = [("Overlap", "QueueOne")],
+        ["pw-renewal-worker"] = [("CatchUp", "RunEach"), ("Overlap", "Allow")],
+        ["pw-cdr-retention"] = [("CatchUp", "Skip")],
+        ["pw-payment-reminder"] = [("Overlap", "CancelRunning")],
+    };
+
+    /// <summary>The product's schedules as its files have them, apart from <see cref="Rules"/>.</summary>
+    private static List<(string Name, Dictionary<string, string> Inputs)> Twelve()
+    {
+        var all = new List<(string Name, Dictionary<string, string> Inputs)>();
+        foreach (var file in Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "workflows", "schedules"), "*.json").Order(StringComparer.Ordinal))
+        {
+            var definition = JsonNode.Parse(File.ReadAllText(file))!;
+            var name = (string)definition["definitionId"]!;
+            var schedule = definition["root"]!["activities"]!.AsArray().Single(static a => (string?)a!["type"] == "Pw.Schedule")!.AsObject();
+            var inputs = schedule.Where(static p => p.Value is JsonObject input && input.ContainsKey("expression")).ToDictionary(static p => p.Key, static p => p.Value!["expression"]!["value"]!.ToString(), StringComparer.OrdinalIgnoreCase);
+            foreach (var (rule, value) in Rules.GetValueOrDefault(name, [])) inputs[rule] = value;
+            all.Add((name, inputs));
+        }
+
+        return all;
+    }
 
     [Fact]
     public async Task A_whole_year_of_twelve_schedules_on_two_nodes_with_random_kills_accounts_for_every_due_time_and_runs_none_twice()
@@ -34,7 +48,10 @@ public sealed class ScheduleNodesTests(PostgresFixture postgres) : ScheduleTest(
         const int Seed = 20260406;
         var random = new Random(Seed);
         await StartNodeAsync();
-        foreach (var (name, inputs) in Twelve) await PublishAsync(Definition(name, inputs));
+        var twelve = Twelve();
+        Assert.Equal(12, twelve.Count);
+        Assert.Superset(Rules.Keys.ToHashSet(), twelve.Select(static t => t.Name).ToHashSet());
+        foreach (var (name, inputs) in twelve) await PublishAsync(Definition(name, inputs));
         var begin = Now;
         var end = begin.AddDays(365);
         var step = 0;
@@ -60,7 +77,7 @@ public sealed class ScheduleNodesTests(PostgresFixture postgres) : ScheduleTest(
         await IdleAsync();
         var notes = await NotesAsync();
         Assert.Equal(notes.Count, notes.DistinctBy(n => (n.Schedule, n.Nominal)).Count());
-        foreach (var (name, _) in Twelve)
+        foreach (var (name, _) in twelve)
         {
             var shown = await ShowAsync(name);
             var runs = (await RunsAsync(name)).Where(r => r.Cause == "due").OrderBy(r => r.NominalAt).ToList();
