@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Logging.Abstractions;
 using PwWorkflows.Activities.Data;
 using PwWorkflows.Activities.Notifications;
@@ -223,6 +225,66 @@ public abstract class ScheduleEndTests(PostgresFixture? postgres) : IAsyncLifeti
         _engine.Passed = TimeSpan.FromSeconds(4);
         await FinishAsync(await StartAsync(), "job");
         Assert.Empty(await ToDosAsync("job"));
+    }
+
+    [Fact]
+    public async Task Each_due_time_is_counted_once_by_what_became_of_it_and_why()
+    {
+        // Other tests count at the same time; this name is of this test alone.
+        var name = $"counted-{Guid.NewGuid():N}";
+        var counted = new ConcurrentQueue<string>();
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, l) =>
+        {
+            if (instrument is { Meter.Name: "PwWorkflows.Schedules", Name: "pw.schedule.due_times" }) l.EnableMeasurementEvents(instrument);
+        };
+        listener.SetMeasurementEventCallback<long>((_, value, tags, _) =>
+        {
+            var given = tags.ToArray().ToDictionary(static t => t.Key, static t => (string?)t.Value);
+            if (given["schedule"] == name) counted.Enqueue($"{value} {given["outcome"]} {given["reason"]}".TrimEnd());
+        });
+        listener.Start();
+        var settings = ScheduleSettings.OfCadence("0 * * * *", null, null, null);
+        Task PublishedAsync(ScheduleSettings changed) => PublishAsync(changed, name);
+
+        await PublishedAsync(settings);
+        await CountsAsync("1 ran", 1);
+        await CountsAsync("1 skipped overlap", 2);
+        await EndAllAsync();
+        await CountsAsync("3 caught_up", 5.5); // Half an hour late, and two before it.
+        await EndAllAsync();
+        await PublishedAsync(settings with { CatchUp = CatchUp.Skip });
+        await CountsAsync("3 missed down", 8.5);
+        await PublishedAsync(settings with { CatchUpWindow = TimeSpan.FromHours(1) });
+        await CountsAsync("2 missed window, 1 caught_up", 11.5);
+        await EndAllAsync();
+        await PublishedAsync(settings with { CatchUp = CatchUp.RunEach, CatchUpLimit = 1 });
+        await CountsAsync("2 missed limit, 1 caught_up", 14.5);
+        await PublishedAsync(settings with { Overlap = Overlap.QueueOne });
+        await CountsAsync("", 15); // It waits,
+        await CountsAsync("1 skipped superseded", 16); // and the next one in its place.
+        Assert.IsType<ScheduleCommandResult.Done>(await _book.PauseAsync(name, "test", "ann", Ct));
+        await CountsAsync("1 skipped paused", 16);
+        _engine.Passed = TimeSpan.FromHours(18);
+        Assert.IsType<ScheduleCommandResult.Done>(await _book.ResumeAsync(name, AfterPause.Nothing, "ann", Ct));
+        await CountsAsync("2 skipped paused", 18);
+        // What a person asks for is no due time.
+        Assert.IsType<ScheduleCommandResult.Done>(await _book.RunNowAsync(name, force: true, dryRun: false, "ann", Ct));
+        await CountsAsync("", 18);
+        var shown = (await _book.FindAsync(name, Ct))!;
+        Assert.Equal("caught_up 5, missed down 3, missed limit 2, missed window 2, ran 1, skipped overlap 1, skipped paused 3, skipped superseded 1", string.Join(", ", shown.Counts.OrderBy(static c => c.Key, StringComparer.Ordinal).Select(static c => $"{c.Key} {c.Value}")));
+
+        async Task CountsAsync(string expected, double hours)
+        {
+            await LookAsync(TimeSpan.FromHours(hours));
+            Assert.Equal(expected, string.Join(", ", counted));
+            counted.Clear();
+        }
+
+        async Task EndAllAsync()
+        {
+            foreach (var run in await _book.RunsAsync(name + ":due", null, "running", 10, Ct)) await EndAsync(run.Id, "finished");
+        }
     }
 
     /// <summary>Writes rows as the engine does; its clock stands until it is moved, and what became of instances is told by the test.</summary>
