@@ -1,9 +1,13 @@
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Microsoft.Extensions.DependencyInjection;
 using PwWorkflows.Activities.Data;
 using PwWorkflows.Activities.Scheduling;
+using PwWorkflows.EndToEnd.Tests.Infrastructure;
 using PwWorkflows.Engine.Definitions;
 using PwWorkflows.Server.Admin;
 using PwWorkflows.Server.Commands;
+using PwWorkflows.Server.Hosting;
 using PwWorkflows.Server.Pages;
 
 namespace PwWorkflows.EndToEnd.Tests.Scheduling;
@@ -418,8 +422,55 @@ public abstract class ScheduleContract(Func<CancellationToken, Task<string?>> da
         "SELECT marker, order_number, instructions FROM admin_todos WHERE status = @status ORDER BY id", Parameters.Of(("status", status)), static r => $"{r.GetString(0)} {r.GetString(1)} {r.GetString(2)}", Ct);
 }
 
-/// <summary>On SQLite.</summary>
-public sealed class SqliteScheduleTests() : ScheduleContract(_ => Task.FromResult<string?>(null));
+/// <summary>On SQLite, with what is the same on both databases.</summary>
+public sealed partial class SqliteScheduleTests() : ScheduleContract(_ => Task.FromResult<string?>(null))
+{
+    [GeneratedRegex("```json\n(\\{ \"definitionId\".*?)\n```", RegexOptions.Singleline)]
+    private static partial Regex JsonOfReadme();
+
+    private string Schedules => Directory.CreateDirectory(Path.Combine(Settings["PW_WORKFLOWS"], "schedules")).FullName;
+
+    [Fact]
+    public async Task The_file_that_the_README_shows_is_a_schedule_after_the_next_start()
+    {
+        var text = JsonOfReadme().Match(await File.ReadAllTextAsync(Path.Combine(S3Server.Root(), "README.md"), Ct)).Groups[1].Value;
+        Assert.InRange(text.Split('\n').Length, 3, 10);
+        await File.WriteAllTextAsync(Path.Combine(Schedules, "pw-my-job.json"), text, Ct);
+        await StopNodeAsync(Node);
+        await StartNodeAsync();
+        var nine = At("2026-04-06T14:00:00Z"); // In Chicago.
+        var shown = await ShowAsync("pw-my-job");
+        Assert.Equal(("active", nine, "every day at 09:00", "America/Chicago"), (shown.State, shown.NextRunAt, shown.Cadence, shown.TimeZone));
+        Clock.SetUtcNow(nine);
+        await UntilAsync(async () => (await RunsAsync("pw-my-job")) is [{ Outcome: "finished" }], "it has run");
+        Assert.Contains("work: Completed", (await Node.Services.GetRequiredService<ScheduleHistory>().LinesAsync((await RunsAsync("pw-my-job"))[0], Ct)).Select(static l => l.Text));
+    }
+
+    [Fact]
+    public async Task A_drawn_schedule_that_is_exported_into_a_file_is_the_same_schedule_wherever_the_file_is_loaded()
+    {
+        // As the designer sends it, boxes and all.
+        var drawn = JsonNode.Parse(Definition("pw-drawn", Cron("15 0 9 * * *", ("TimeZone", "America/Chicago"), ("CatchUp", "RunEach"), ("CatchUpLimit", "3"), ("CatchUpWindow", "2.00:00:00"), ("Overlap", "QueueOne"), ("Jitter", "00:00:30"), ("Deadline", "00:20:00"))))!;
+        foreach (var activity in drawn["root"]!["activities"]!.AsArray()) activity!["metadata"] = JsonNode.Parse("""{"designer":{"position":{"x":40,"y":-20.5},"size":{"width":200,"height":50}},"displayText":"By hand"}""");
+        var token = await Api.TokenAsync(Node.Http, "admin", "admin", Ct);
+        using (var saved = await Api.SendAsync(Node.Http, HttpMethod.Post, "/elsa/api/workflow-definitions", token, new { model = drawn, publish = true }, Ct)) Assert.True(saved.IsSuccessStatusCode, await saved.Content.ReadAsStringAsync(Ct));
+        var before = await ShowAsync("pw-drawn");
+        Assert.Equal(("active", "RunEach", "QueueOne", "00:00:30", "00:20:00"), (before.State, before.CatchUp, before.Overlap, before.Jitter, before.Deadline));
+        var export = (await Api.GetAsync(Node.Http, "/elsa/api/workflow-definitions/pw-drawn/export", token, Ct)).GetRawText();
+        var file = await FileAsync();
+
+        Assert.True(await Node.Services.GetRequiredService<DefinitionPublisher>().DeleteAsync("pw-drawn", Ct));
+        Assert.Equal("retired", (await ShowAsync("pw-drawn")).State);
+        await File.WriteAllTextAsync(Path.Combine(Schedules, "pw-drawn.json"), export, Ct);
+        await StopNodeAsync(Node);
+        await StartNodeAsync();
+        var after = await ShowAsync("pw-drawn");
+        Assert.Equal(before with { Counts = after.Counts }, after);
+        Assert.Equal(file, await FileAsync());
+
+        async Task<string> FileAsync() => Assert.Single(await Node.Services.GetRequiredService<IWorkflowAdmin>().ExportAsync(Ct)).Content;
+    }
+}
 
 /// <summary>On PostgreSQL.</summary>
 public sealed class PostgresScheduleTests(PostgresFixture postgres) : ScheduleContract(async ct => await (await postgres.ServerAsync(ct)).CreateDatabaseAsync(ct));
