@@ -239,25 +239,33 @@ internal static partial class ScheduleCommands
     {
         var name = Name();
         var reason = Reason("Why; kept in the audit log.");
-        var missed = new Option<string?>("--missed") { Description = "What to do about the due times that passed meanwhile: nothing (default), latest (one run for all) or all. Without it you are asked, when there is somebody to ask.", HelpName = "WHAT" };
+        var missed = new Option<string?>("--missed") { Description = "What to do about the due times that passed meanwhile: nothing (skip them, the default), latest (one run for all) or all (a run for each). Without it you are asked, on a terminal.", HelpName = "WHAT" };
         missed.AcceptOnlyFromAmong("nothing", "latest", "all");
         var resume = new Command("resume", "Let a paused schedule run again.") { name, reason, missed, CommandLine.Json };
         resume.SetAction((parsed, ct) => CommandLine.WithServicesAsync(parsed, async services =>
         {
             var book = services.GetRequiredService<ScheduleBook>();
-            var choice = parsed.GetValue(missed);
-            if (choice is null && !parsed.GetValue(CommandLine.Json) && !Console.IsInputRedirected && await book.CountPausedAsync(parsed.GetValue(name)!, ct).ConfigureAwait(false) is > 0 and var count)
-            {
-                Console.Out.Write(string.Create(CultureInfo.InvariantCulture, $"{count} due time(s) passed meanwhile. What to do about them: nothing, latest or all? [nothing] "));
-                choice = Console.In.ReadLine()?.Trim();
-                if (choice is { Length: > 0 } && !ScheduleEndpoints.TryReadMissed(choice, out _)) throw new WrongUseException($"expected nothing, latest or all, found '{choice}'");
-            }
-
-            ScheduleEndpoints.TryReadMissed(choice ?? "", out var after);
+            var after = AfterPause.Nothing;
+            if (parsed.GetValue(missed) is { } choice) ScheduleEndpoints.TryReadMissed(choice, out after);
+            else if (!parsed.GetValue(CommandLine.Json) && !Console.IsInputRedirected && await book.CountPausedAsync(parsed.GetValue(name)!, ct).ConfigureAwait(false) is > 0 and var count)
+                after = AskMissed(count, Console.In, Console.Out);
             var result = await book.ResumeAsync(parsed.GetValue(name)!, after, Actor, ct).ConfigureAwait(false);
             return await AnswerAsync(parsed, services, result, "schedule-resume", new JsonObject { ["reason"] = parsed.GetValue(reason), ["missed"] = after.ToString() }, ct).ConfigureAwait(false);
         }));
         return resume;
+    }
+
+    /// <summary>Asks what to do about due times that passed while a schedule was paused. An empty line, or the end of what is typed, is to do nothing about them.</summary>
+    internal static AfterPause AskMissed(long count, TextReader input, TextWriter output)
+    {
+        output.Write(string.Create(CultureInfo.InvariantCulture, $"{count} due time{(count == 1 ? "" : "s")} passed while it was paused. Skip {(count == 1 ? "it" : "them")} (nothing), run once for all (latest), or run each (all)? [nothing] "));
+        while (input.ReadLine()?.Trim() is { Length: > 0 } word)
+        {
+            if (ScheduleEndpoints.TryReadMissed(word, out var after)) return after;
+            output.Write($"Expected nothing, latest or all, found '{word}'. [nothing] ");
+        }
+
+        return AfterPause.Nothing;
     }
 
     private static Option<string> Reason(string description) => new("--reason") { Description = description, Required = true };

@@ -21,9 +21,22 @@ public static class Pw
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);
 
     /// <summary>Runs a command to its end.</summary>
-    public static async Task<PwResult> RunAsync(IReadOnlyList<string> args, IReadOnlyDictionary<string, string> environment, CancellationToken ct, string? input = null)
+    public static Task<PwResult> RunAsync(IReadOnlyList<string> args, IReadOnlyDictionary<string, string> environment, CancellationToken ct, string? input = null) => RunAsync(StartInfo(args, environment), input, ct);
+
+    /// <summary>Runs a command to its end on a terminal, on which somebody types.</summary>
+    public static Task<PwResult> RunOnTerminalAsync(IReadOnlyList<string> args, IReadOnlyDictionary<string, string> environment, string typed, CancellationToken ct)
     {
-        using var process = Process.Start(StartInfo(args, environment)) ?? throw new InvalidOperationException("pw can't be started.");
+        var start = StartInfo(args, environment);
+        var command = string.Join(' ', start.ArgumentList.Prepend(start.FileName).Select(static a => $"'{a}'"));
+        start.FileName = "script"; // Gives it a terminal.
+        start.ArgumentList.Clear();
+        foreach (var arg in (string[])["-qec", command, "/dev/null"]) start.ArgumentList.Add(arg);
+        return RunAsync(start, typed, ct);
+    }
+
+    private static async Task<PwResult> RunAsync(ProcessStartInfo start, string? input, CancellationToken ct)
+    {
+        using var process = Process.Start(start) ?? throw new InvalidOperationException("pw can't be started.");
         if (input is not null) await process.StandardInput.WriteAsync(input.AsMemory(), ct);
         process.StandardInput.Close();
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.DependencyInjection;
@@ -469,6 +470,58 @@ public sealed partial class SqliteScheduleTests() : ScheduleContract(_ => Task.F
         Assert.Equal(file, await FileAsync());
 
         async Task<string> FileAsync() => Assert.Single(await Node.Services.GetRequiredService<IWorkflowAdmin>().ExportAsync(Ct)).Content;
+    }
+
+    [Fact]
+    public async Task Resuming_on_a_terminal_asks_about_what_was_missed_with_its_count_and_elsewhere_does_nothing_about_it()
+    {
+        await PublishAsync(Definition("pw-daily", Cron("0 9 * * *")));
+        string[] resume = ["schedules", "resume", "pw-daily", "--reason", "it is back", "--data", DataFolder];
+        await PauseAsync();
+        // The machine's clock is months ahead of this server's: that many days.
+        var asked = await Pw.RunOnTerminalAsync(resume, Settings, "perhaps\nlatest\n", Ct);
+        var count = QuestionCount().Match(asked.Output).Groups[1].Value;
+        Assert.True(asked.ExitCode == 0 && count.Length > 0, asked.Output);
+        Assert.Contains("Skip them (nothing), run once for all (latest), or run each (all)? [nothing]", asked.Output, StringComparison.Ordinal);
+        Assert.Contains("Expected nothing, latest or all, found 'perhaps'.", asked.Output, StringComparison.Ordinal);
+        Assert.Contains($"pw-daily is resumed; {count} due times passed meanwhile: one run makes up for all.", asked.Output, StringComparison.Ordinal);
+
+        await PauseAsync();
+        var silent = await Pw.RunAsync(resume, Settings, Ct);
+        Assert.Equal(0, silent.ExitCode);
+        Assert.DoesNotContain("Skip them", silent.Output, StringComparison.Ordinal);
+        Assert.Contains($"{count} due times passed meanwhile: nothing is done about them.", silent.Output, StringComparison.Ordinal);
+        Assert.Single(await RunsAsync("pw-daily"), r => r is { Outcome: "skipped", Reason: "paused" } && r.Covers.ToString(CultureInfo.InvariantCulture) == count);
+
+        async Task PauseAsync()
+        {
+            Assert.IsType<ScheduleCommandResult.Done>(await Book.PauseAsync("pw-daily", "test", "ann", Ct));
+            await ExecuteAsync("DELETE FROM schedule_runs");
+            await ExecuteAsync("UPDATE schedules SET cursor_at = '2026-04-06 12:00:00+00:00', waiting = 0, running = 0");
+        }
+    }
+
+    [GeneratedRegex("([0-9]+) due times passed while it was paused")]
+    private static partial Regex QuestionCount();
+}
+
+/// <summary>What is asked when a schedule is resumed.</summary>
+public sealed class ScheduleQuestionTests
+{
+    [Theory]
+    [InlineData("", AfterPause.Nothing, 1)]
+    [InlineData("\n", AfterPause.Nothing, 1)]
+    [InlineData("nothing\n", AfterPause.Nothing, 1)]
+    [InlineData(" latest \n", AfterPause.Latest, 1)]
+    [InlineData("all\n", AfterPause.All, 1)]
+    [InlineData("each\nAll\nall\n", AfterPause.All, 3)]
+    [InlineData("each\n\nall\n", AfterPause.Nothing, 2)]
+    public void An_answer_that_is_none_is_asked_for_again_and_no_answer_is_to_do_nothing(string typed, AfterPause expected, int asked)
+    {
+        using var output = new StringWriter();
+        Assert.Equal(expected, ScheduleCommands.AskMissed(1, new StringReader(typed), output));
+        Assert.StartsWith("1 due time passed while it was paused. Skip it (nothing)", output.ToString(), StringComparison.Ordinal);
+        Assert.Equal(asked, output.ToString().Split("[nothing]").Length - 1);
     }
 }
 
