@@ -47,7 +47,7 @@ public sealed class ScheduleBook
     public static readonly TimeSpan RunsKeptFor = TimeSpan.FromDays(400);
 
     private const string RunColumns =
-        "r.id, s.name, r.cause, r.nominal_at, r.covers_from, r.covers, r.outcome, r.reason, r.caught_up, r.dry_run, r.due_at, r.started_at, r.ended_at, r.late_ms, r.instance_id, r.version, r.node, r.requested_by, r.error, r.alerted";
+        "r.id, s.name, r.cause, r.nominal_at, r.covers_from, r.covers, r.outcome, r.reason, r.caught_up, r.dry_run, r.due_at, r.started_at, r.ended_at, r.late_ms, r.instance_id, r.version, r.node, r.requested_by, r.error, r.alerted, r.retries, r.retried_at, r.failed_at, r.failure";
 
     private readonly IPwDatabase _database;
     private readonly IScheduleEngine _engine;
@@ -299,7 +299,8 @@ public sealed class ScheduleBook
             DateTimeOffset? next = null;
             foreach (var run in open)
             {
-                if (run.AlertAt is not { } mine) continue;
+                if (run.AlertAt == DateTimeOffset.UnixEpoch) change.Rearm(run);
+                if ((run.AlertAt == DateTimeOffset.UnixEpoch ? change.Now + row.Settings.Deadline : run.AlertAt) is not { } mine) continue;
                 if (mine > change.Now)
                 {
                     if (next is null || mine < next) next = mine;
@@ -534,5 +535,5 @@ public sealed class ScheduleBook
 
     private static ScheduleRunView ReadRun(DbDataReader r) => new(
         r.GetString(0), r.GetString(1), r.GetString(2), r.Time(3), r.Time(4), r.GetInt64(5), r.GetString(6), r.Text(7), r.GetBoolean(8), r.GetBoolean(9), r.Time(10), r.TimeOrNull(11), r.TimeOrNull(12),
-        r.IsDBNull(13) ? null : r.GetInt64(13), r.Text(14), r.Int(15), r.Text(16), r.Text(17), r.Text(18), r.GetBoolean(19));
+        r.IsDBNull(13) ? null : r.GetInt64(13), r.Text(14), r.Int(15), r.Text(16), r.Text(17), r.Text(18), r.GetBoolean(19), r.GetInt32(20), r.TimeOrNull(21), r.TimeOrNull(22), r.Text(23));
 }

@@ -105,6 +105,10 @@ internal sealed class ScheduleChange(ScheduleRow row, DateTimeOffset now, string
         Tell.Add(l => ScheduleLog.PastDeadline(l, name, runId));
     }
 
+    /// <summary>Gives a run that was told to go on its deadline from now.</summary>
+    public void Rearm(OpenRun run) =>
+        _writes.Add(new ScheduleWrite("UPDATE schedule_runs SET alert_at = @at WHERE id = @id", Parameters.Of(("at", Now + Row.Settings.Deadline), ("id", run.Id))));
+
     /// <summary>Marks a run as told of.</summary>
     public void MarkAlerted(OpenRun run) =>
         _writes.Add(new ScheduleWrite("UPDATE schedule_runs SET alerted = @yes, alert_at = NULL WHERE id = @id", Parameters.Of(("yes", true), ("id", run.Id))));

@@ -28,12 +28,30 @@ internal static class ScheduleEnds
     /// <param name="at">When it ended.</param>
     public static IEnumerable<ScheduleWrite> Of(string definitionId, IDictionary<string, object> properties, string outcome, string? error, DateTimeOffset startedAt, DateTimeOffset at)
     {
-        var id = properties.TryGetValue(Run, out var run) && run?.ToString() is { Length: > 0 } text ? text : null;
+        var id = RunOf(properties);
         IEnumerable<ScheduleWrite> writes = id is null ? [] : OfRun(id, properties, outcome, error, startedAt, at);
         if (outcome != "finished" || ScheduleOf(properties) is not { } schedule) return writes;
         var (sql, values) = StuckWorkflowToDos.CloseOfSchedule(schedule, definitionId, id, at);
-        return [.. writes, new ScheduleWrite(sql, values)];
+        var (forget, whose) = StuckInstances.ForgetOfSchedule(schedule, definitionId, id, at);
+        return [.. writes, new ScheduleWrite(sql, values), new ScheduleWrite(forget, whose)];
     }
+
+    /// <summary>The statements for an instance that failed and goes on, because it is retried; none when it comes from no schedule. Its run goes on with it: it counts for overlap and has its deadline from now.</summary>
+    /// <param name="properties">Properties of the instance.</param>
+    /// <param name="at">When it goes on.</param>
+    public static IEnumerable<ScheduleWrite> GoesOn(IDictionary<string, object> properties, DateTimeOffset at)
+    {
+        if (RunOf(properties) is not { } id) yield break;
+        // The schedule's row first, as everywhere. It is looked at "since ever", and so is the run: whoever looks sets the deadline by the clock of the database.
+        yield return new ScheduleWrite(
+            "UPDATE schedules SET revision = revision + 1, running = running + 1, failed = failed - 1, alert_at = @ever, wake_at = @ever WHERE id = (SELECT r.schedule_id FROM schedule_runs r WHERE r.id = @run AND r.outcome = 'failed')",
+            Parameters.Of(("run", id), ("ever", DateTimeOffset.UnixEpoch)));
+        yield return new ScheduleWrite(
+            "UPDATE schedule_runs SET outcome = 'running', retries = retries + 1, retried_at = @now, failed_at = ended_at, failure = error, ended_at = NULL, error = NULL, alert_at = @ever WHERE id = @run AND outcome = 'failed'",
+            Parameters.Of(("run", id), ("now", at), ("ever", DateTimeOffset.UnixEpoch)));
+    }
+
+    private static string? RunOf(IDictionary<string, object> properties) => properties.TryGetValue(Run, out var run) && run?.ToString() is { Length: > 0 } text ? text : null;
 
     private static IEnumerable<ScheduleWrite> OfRun(string id, IDictionary<string, object> properties, string outcome, string? error, DateTimeOffset startedAt, DateTimeOffset at)
     {
@@ -57,8 +75,9 @@ internal static class ScheduleEnds
             WHERE id = (SELECT r.schedule_id FROM schedule_runs r WHERE r.id = @run AND r.outcome IN ('running', 'failed'))
             """,
             Parameters.Of(("run", runId), ("finished", outcome == "finished" ? 1 : 0), ("failed", outcome == "failed" ? 1 : 0), ("cancelled", outcome == "cancelled" ? 1 : 0), ("outcome", outcome), ("ever", DateTimeOffset.UnixEpoch)));
+        // What it had failed of before a retry is not what is wrong with it when it ends well.
         yield return new ScheduleWrite(
-            "UPDATE schedule_runs SET outcome = @outcome, ended_at = @now, error = @error, started_at = coalesce(@started, started_at), late_ms = coalesce(@late, late_ms), alert_at = NULL WHERE id = @run AND outcome IN ('running', 'failed')",
+            $"UPDATE schedule_runs SET outcome = @outcome, ended_at = @now, error = {(outcome == "finished" ? "NULLIF(@error, failure)" : "@error")}, started_at = coalesce(@started, started_at), late_ms = coalesce(@late, late_ms), alert_at = NULL WHERE id = @run AND outcome IN ('running', 'failed')",
             Parameters.Of(("outcome", outcome), ("now", at), ("error", error), ("started", startedAt), ("late", late), ("run", runId)));
     }
 }

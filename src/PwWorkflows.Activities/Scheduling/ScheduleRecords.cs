@@ -65,12 +65,17 @@ public sealed record ScheduleView(
 /// <param name="RequestedBy">Who asked for it.</param>
 /// <param name="Error">What went wrong.</param>
 /// <param name="Alerted">It was later or longer than the deadline.</param>
+/// <param name="Retries">How often it was told to go on after it had failed.</param>
+/// <param name="RetriedAt">When it last was; <c>null</c> when it never was.</param>
+/// <param name="FailedAt">When it had failed before that.</param>
+/// <param name="Failure">What had gone wrong then.</param>
 public sealed record ScheduleRunView(
     string Id, string Schedule, string Cause, DateTimeOffset NominalAt, DateTimeOffset CoversFrom, long Covers, string Outcome, string? Reason, bool CaughtUp, bool DryRun, DateTimeOffset DueAt, DateTimeOffset? StartedAt,
-    DateTimeOffset? EndedAt, long? LateMs, string? InstanceId, int? Version, string? Node, string? RequestedBy, string? Error, bool Alerted)
+    DateTimeOffset? EndedAt, long? LateMs, string? InstanceId, int? Version, string? Node, string? RequestedBy, string? Error, bool Alerted,
+    int Retries, DateTimeOffset? RetriedAt, DateTimeOffset? FailedAt, string? Failure)
 {
-    /// <summary>How long it took, in milliseconds; <c>null</c> until it has ended.</summary>
-    public long? DurationMs => EndedAt is { } end && StartedAt is { } start ? (long)Math.Max(0, (end - start).TotalMilliseconds) : null;
+    /// <summary>How long it took, in milliseconds, from its last retry if there was one; <c>null</c> until it has ended.</summary>
+    public long? DurationMs => EndedAt is { } end && (RetriedAt ?? StartedAt) is { } start ? (long)Math.Max(0, (end - start).TotalMilliseconds) : null;
 }
 
 /// <summary>A row of <c>schedules</c>.</summary>

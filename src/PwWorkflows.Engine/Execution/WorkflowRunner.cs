@@ -77,7 +77,10 @@ internal sealed class WorkflowRunner(ExpressionEvaluator evaluator, IStimulusHas
     }
 
     /// <summary>Runs again what had failed, from exactly there.</summary>
-    public async Task<int> RetryFaultedAsync(WorkflowExecutionContext wf)
+    /// <param name="wf">The instance.</param>
+    /// <param name="before">Called when it is ready to go on, before it does anything.</param>
+    /// <returns>How many activities had failed; with none, nothing is done.</returns>
+    public async Task<int> RetryFaultedAsync(WorkflowExecutionContext wf, Func<Task>? before = null)
     {
         var faulted = wf.Contexts.Where(c => c.Status == ActivityStatus.Faulted).ToList();
         if (faulted.Count == 0) return 0;
@@ -100,6 +103,7 @@ internal sealed class WorkflowRunner(ExpressionEvaluator evaluator, IStimulusHas
             for (var a = c; a is not null; a = a.ParentActivityExecutionContext) a.AggregateFaultCount = Math.Max(0, a.AggregateFaultCount - 1);
             wf.Scheduler.Schedule(new ScheduledWork(c.Node, c.ParentActivityExecutionContext, null, null, null, c, null));
         }
+        if (before is not null) await before();
         await PumpAsync(wf);
         return faulted.Count;
     }

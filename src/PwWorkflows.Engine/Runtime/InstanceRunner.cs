@@ -150,7 +150,17 @@ internal sealed class InstanceRunner(IEngineStore store, WorkflowRunner runner, 
     public Task<RunOutcome?> RetryAsync(string instanceId, IReadOnlyList<string> completedWork, CancellationToken ct) =>
         CountedAsync(() => ClaimAndRunAsync(instanceId, completedWork, async (wf, _) =>
         {
-            if (wf.SubStatus != WorkflowSubStatus.Executing) return await _runner.RetryFaultedAsync(wf) > 0;
+            if (wf.SubStatus != WorkflowSubStatus.Executing)
+            {
+                var writes = wf.Status == WorkflowStatus.Finished && wf.Properties.Count > 0 ? _endRecorders.SelectMany(r => r.GoesOn(wf.Properties, _time.GetUtcNow())).ToList() : [];
+                return await _runner.RetryFaultedAsync(wf, async () =>
+                {
+                    if (writes.Count == 0) return;
+                    wf.Burst.Writes.AddRange(writes);
+                    await _runner.CommitMidRunAsync(wf);
+                }) > 0;
+            }
+
             await _runner.ContinueAsync(wf);
             return true;
         }, ct, alsoEnded: true));

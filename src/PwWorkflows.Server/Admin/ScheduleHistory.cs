@@ -42,6 +42,14 @@ internal sealed class ScheduleHistory(IWorkflowAdmin workflows)
         var lines = new List<ScheduleLogLine>();
         if (run.StartedAt is { } started) lines.Add(new ScheduleLogLine(started, Started(run)));
         if (run.InstanceId is { } instance && await StepsAsync(instance, ct).ConfigureAwait(false) is { } steps) lines.AddRange(steps.Lines);
+        if (run is { RetriedAt: { } retried, FailedAt: { } failed })
+        {
+            // Between the two it did nothing.
+            var goesOn = lines.FindIndex(l => l.At >= retried);
+            lines.InsertRange(goesOn < 0 ? lines.Count : goesOn,
+                [new ScheduleLogLine(failed, "failed: " + (run.Failure ?? "").ReplaceLineEndings(" ")), new ScheduleLogLine(retried, string.Create(CultureInfo.InvariantCulture, $"told to go on (retry {run.Retries})"))]);
+        }
+
         if (Ended(run) is { } ended) lines.Add(ended);
         return run.InstanceId is { } parent ? await WithChildrenAsync(lines, parent, Deepest, ct).ConfigureAwait(false) : lines;
     }
@@ -100,9 +108,12 @@ internal sealed class ScheduleHistory(IWorkflowAdmin workflows)
         return run.EndedAt is not { } at ? null : new ScheduleLogLine(at, run.Outcome switch
         {
             "skipped" or "missed" => $"{times} {run.Outcome}: {Why(run.Reason)}",
-            _ => $"{run.Outcome}{(run.DurationMs is { } ms ? " after " + Length(TimeSpan.FromMilliseconds(ms)) : "")}{(run.Error is null ? "" : ": " + run.Error.ReplaceLineEndings(" "))}",
+            _ => $"{run.Outcome}{(run.DurationMs is { } ms ? " after " + Length(TimeSpan.FromMilliseconds(ms)) : "")}{(run.Retries == 0 ? "" : ", " + Retries(run))}{(run.Error is null ? "" : ": " + run.Error.ReplaceLineEndings(" "))}",
         });
     }
+
+    /// <summary>Such as <c>2 retries</c>.</summary>
+    public static string Retries(ScheduleRunView run) => run.Retries == 1 ? "1 retry" : string.Create(CultureInfo.InvariantCulture, $"{run.Retries} retries");
 
     /// <summary>A reason in words.</summary>
     public static string Why(string? reason) => reason switch

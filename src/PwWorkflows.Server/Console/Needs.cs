@@ -128,7 +128,7 @@ internal sealed class StuckNeeds(StuckInstances stuck) : INeeds
     public async Task<NeedsOfSection> ReadAsync(CancellationToken ct)
     {
         var groups = await stuck.GroupsAsync(100, ct).ConfigureAwait(false);
-        return new(groups.Sum(static g => g.Count), [.. groups.Take(INeeds.Shown).Select(static g => new Need(
+        return new(groups.Sum(static g => g.Needs), [.. groups.Take(INeeds.Shown).Select(static g => new Need(
             $"{(g.Count == 1 ? "" : g.Count.ToString(CultureInfo.InvariantCulture) + " × ")}{g.DefinitionId}{(g.ActivityId.Length == 0 ? "" : " at " + g.ActivityId)}", g.Message, InstancesPage.Filter(g), g.Since, Tone.Bad))]);
     }
 }

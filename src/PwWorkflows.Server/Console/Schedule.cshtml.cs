@@ -70,7 +70,7 @@ internal sealed class SchedulePage(ScheduleBook book) : ConsolePage
 
     private static string? Remarks(ScheduleRunView run)
     {
-        var remarks = string.Join(", ", ((string?[])[run.CaughtUp ? "caught up" : null, run.DryRun ? "dry run" : null, run.Alerted ? "past the deadline" : null]).OfType<string>());
+        var remarks = string.Join(", ", ((string?[])[run.CaughtUp ? "caught up" : null, run.DryRun ? "dry run" : null, run.Alerted ? "past the deadline" : null, run.Retries > 0 ? ScheduleHistory.Retries(run) : null]).OfType<string>());
         return remarks.Length > 0 ? remarks : null;
     }
 

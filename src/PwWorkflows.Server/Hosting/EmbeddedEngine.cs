@@ -164,7 +164,7 @@ internal static class EmbeddedEngine
             var (sql, values) = ScheduleEnds.ScheduleOf(instance.Properties) is { } schedule
                 ? StuckWorkflowToDos.RaiseOfSchedule(schedule, instance.InstanceId, instance.DefinitionId, instance.ActivityId, instance.Message, instance.At)
                 : StuckWorkflowToDos.Raise(instance.InstanceId, instance.DefinitionId, instance.CorrelationId, instance.ActivityId, instance.Message, instance.At);
-            var (noted, row) = StuckInstances.Note(instance.InstanceId, instance.DefinitionId, instance.CorrelationId, instance.ActivityId, instance.Message, instance.At);
+            var (noted, row) = StuckInstances.Note(instance.InstanceId, instance.DefinitionId, instance.CorrelationId, instance.ActivityId, instance.Message, instance.At, ScheduleEnds.ScheduleOf(instance.Properties));
             return [new EnlistedWrite(sql, values), new EnlistedWrite(noted, row)];
         }
 
@@ -242,6 +242,8 @@ internal static class EmbeddedEngine
 
     private sealed class EndedRuns : IEndRecorder
     {
+        public IEnumerable<EnlistedWrite> GoesOn(IDictionary<string, object> properties, DateTimeOffset at) => ScheduleEnds.GoesOn(properties, at).Select(EngineSchedules.Enlisted);
+
         public IEnumerable<EnlistedWrite> Ended(EndedInstance instance)
         {
             ArgumentNullException.ThrowIfNull(instance);

@@ -109,6 +109,27 @@ public abstract class ScheduleEndTests(PostgresFixture? postgres) : IAsyncLifeti
     }
 
     [Fact]
+    public async Task Run_that_goes_on_after_it_failed_is_running_again_and_keeps_what_it_failed_of()
+    {
+        var run = await StartAsync();
+        Task<bool> GoOnAsync(int minute) => _engine.CommitAsync([.. ScheduleEnds.GoesOn(new Dictionary<string, object> { [ScheduleEnds.Run] = run }, Now.AddMinutes(minute))], [], [], Now, Ct);
+        await GoOnAsync(1); // It has not failed: nothing to go on from.
+        Assert.Equal("1 running, 0 finished, 0 failed, 0 cancelled, running", await CountsAsync());
+        await EndAsync(run, "failed", Now.AddMinutes(2));
+        await GoOnAsync(3);
+        await GoOnAsync(3);
+        Assert.Equal("1 running, 0 finished, 0 failed, 0 cancelled, running", await CountsAsync());
+        Assert.Equal(("running", null), await RunAsync(run));
+        await EndAsync(run, "failed", Now.AddMinutes(4));
+        Assert.Equal("0 running, 0 finished, 1 failed, 0 cancelled, failed", await CountsAsync());
+        await GoOnAsync(60);
+        await EndAsync(run, "finished", Now.AddMinutes(61));
+        Assert.Equal("0 running, 1 finished, 0 failed, 0 cancelled, finished", await CountsAsync());
+        var ended = (await _book.FindRunAsync(run, Ct))!;
+        Assert.Equal(("finished", null, 2, Now.AddMinutes(60), Now.AddMinutes(4), "the other side is down", 60_000), (ended.Outcome, ended.Error, ended.Retries, ended.RetriedAt, ended.FailedAt, ended.Failure, ended.DurationMs));
+    }
+
+    [Fact]
     public async Task End_on_a_node_whose_clock_is_ahead_wakes_the_schedule_at_once()
     {
         var run = await StartAsync();

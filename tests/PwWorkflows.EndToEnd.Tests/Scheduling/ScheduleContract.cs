@@ -248,6 +248,68 @@ public abstract class ScheduleContract(Func<CancellationToken, Task<string?>> da
     }
 
     [Fact]
+    public async Task Run_that_failed_and_is_retried_goes_on_as_the_same_run_and_holds_up_the_next_until_it_ends()
+    {
+        Fails.On = true;
+        await PublishAsync(Definition("pw-hourly", Cron("0 * * * *", ("Deadline", "00:30:00")), """,{"type":"Test.FailRun","id":"fail"}""" + Hang));
+        Clock.SetUtcNow(At("2026-04-06T13:00:00Z"));
+        await UntilAsync(async () => (await RunsAsync("pw-hourly")) is [{ Outcome: "failed", Retries: 0 }], "it fails");
+        Fails.On = false;
+        Clock.Advance(TimeSpan.FromMinutes(45));
+        var id = (await RunsAsync("pw-hourly"))[0].InstanceId!;
+        Assert.Equal(InstanceCommandResult.Accepted, await Node.Services.GetRequiredService<IWorkflowAdmin>().RetryAsync(id, Ct));
+        await UntilAsync(async () => (await RunsAsync("pw-hourly")) is [{ Outcome: "running", EndedAt: null, Error: null }] && Fails.Runs is not null, "it goes on");
+        Assert.Equal("running", Fails.Runs); // Before it does anything.
+        Assert.Equal((1, 0, "running"), ((await ShowAsync("pw-hourly")).Running, (await ShowAsync("pw-hourly")).Failed, (await ShowAsync("pw-hourly")).LastOutcome));
+        await UntilAsync(async () => (await Database.QueryAsync("SELECT count(*) FROM schedule_runs WHERE alert_at > started_at", Parameters.None, static r => r.GetInt64(0), Ct))[0] == 1, "it has its deadline anew");
+
+        // It goes on for longer than the deadline, and the next due time comes.
+        Clock.SetUtcNow(At("2026-04-06T14:00:00Z"));
+        await UntilAsync(async () => (await RunsAsync("pw-hourly")) is [{ Outcome: "running" }, { Outcome: "skipped", Reason: "overlap" }], "it holds up the next");
+        Assert.DoesNotContain(await ToDosAsync("open"), static t => t.StartsWith("schedule-deadline", StringComparison.Ordinal));
+        Clock.SetUtcNow(At("2026-04-06T14:20:00Z"));
+        await UntilAsync(async () => (await ToDosAsync("open")).Exists(static t => t.StartsWith("schedule-deadline", StringComparison.Ordinal)), "it is past its deadline");
+        await GoOnAsync();
+        await UntilAsync(async () => (await RunsAsync("pw-hourly"))[0].Outcome == "finished", "it ends well");
+
+        var run = (await RunsAsync("pw-hourly"))[0];
+        Assert.Equal((1, At("2026-04-06T13:45:00Z"), At("2026-04-06T13:00:00Z"), "The other side is down.", (string?)null), (run.Retries, run.RetriedAt, run.FailedAt, run.Failure, run.Error));
+        Assert.Equal(35 * 60_000, run.DurationMs);
+        var shown = await ShowAsync("pw-hourly");
+        Assert.Equal((0, 1, 0, 1, 1), (shown.Running, shown.Finished, shown.Failed, shown.Counts["ran"], shown.Counts["skipped overlap"]));
+        var log = (await Node.Services.GetRequiredService<ScheduleHistory>().LinesAsync(run, Ct)).Select(static l => l.Text).ToList();
+        Assert.Equal(
+            ["started for 2026-04-06 13:00:00 UTC, 0 ms late", "fail: Faulted: The other side is down.", "failed: The other side is down.", "told to go on (retry 1)", "fail: Completed", "finished after 35 minutes, 1 retry"],
+            log.Where(static l => l.StartsWith("fail", StringComparison.Ordinal) || l.Contains("tart", StringComparison.Ordinal) || l.Contains("retry", StringComparison.Ordinal)));
+        await UntilAsync(async () => (await ToDosAsync("open")).Count == 0, "nothing is left to do");
+    }
+
+    [Fact]
+    public async Task Runs_that_failed_are_stuck_until_a_later_one_finishes_and_are_one_thing_to_do()
+    {
+        Fails.On = true;
+        await PublishAsync(Definition("pw-minute", Cron("* * * * *"), """,{"type":"Test.FailRun","id":"fail"}"""));
+        for (var minute = 1; minute <= 3; minute++)
+        {
+            Clock.Advance(TimeSpan.FromMinutes(1));
+            await UntilAsync(async () => (await RunsAsync("pw-minute")).Count(static r => r.Outcome == "failed") == minute, "it fails");
+        }
+
+        var needs = await StuckAsync();
+        Assert.Equal((1, "3 × pw-minute at fail"), (needs.Count, Assert.Single(needs.First).Title));
+        // A dry run makes up for nothing.
+        Fails.On = false;
+        await AskAsync("pw-minute", dryRun: true);
+        Assert.Equal(1, (await StuckAsync()).Count);
+        await MinutesAsync(1, "pw-minute");
+        await UntilAsync(async () => (await StuckAsync()).Count == 0, "the next run did the work anew");
+        Assert.Empty(await Database.QueryAsync("SELECT instance_id FROM stuck_instances", Parameters.None, static r => r.GetString(0), Ct));
+        Assert.Empty(await ToDosAsync("open"));
+
+        Task<NeedsOfSection> StuckAsync() => Node.Services.GetServices<INeeds>().OfType<StuckNeeds>().Single().ReadAsync(Ct);
+    }
+
+    [Fact]
     public async Task Job_ends_while_its_mails_wait_for_the_mail_hours_and_its_dry_run_tells_of_them_at_any_hour()
     {
         // It is 07:00 in Chicago; mail to customers begins at 08:00.

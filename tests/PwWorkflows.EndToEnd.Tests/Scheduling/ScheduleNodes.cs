@@ -42,13 +42,19 @@ public sealed class FailRun : CodeActivity
     public sealed class Switch
     {
         public bool On { get; set; }
+
+        /// <summary>What the schedule's runs were when it last went on.</summary>
+        public string? Runs { get; set; }
     }
 
     public FailRun([CallerFilePath] string? source = null, [CallerLineNumber] int? line = null) : base(source, line) { }
 
-    protected override void Execute(ActivityExecutionContext context)
+    protected override async ValueTask ExecuteAsync(ActivityExecutionContext context)
     {
-        if (context.GetRequiredService<Switch>().On) throw new InvalidOperationException("The other side is down.");
+        var fails = context.GetRequiredService<Switch>();
+        if (fails.On) throw new InvalidOperationException("The other side is down.");
+        var runs = await context.GetRequiredService<IPwDatabase>().QueryAsync("SELECT outcome FROM schedule_runs ORDER BY nominal_at, id", Parameters.None, static r => r.GetString(0), context.CancellationToken);
+        fails.Runs = string.Join(", ", runs);
     }
 }
 
