@@ -325,12 +325,12 @@ public sealed class ApprovalPagesTests(ApprovalScene scene) : IClassFixture<Appr
             await panel.GetByRole(AriaRole.Button, new() { Name = "Reject" }).ClickAsync();
             await panel.GetByText("Rejected by Sandbox Admin").First.WaitForAsync();
             Assert.Equal(("went-rejected", "admin: no"), await Server.OutcomeAsync(rejected));
-            Assert.True(browser.Complaints.Count == 0, string.Join('\n', browser.Complaints));
 
             // Somebody else is quicker: whoever comes too late is told who it was.
             await page.GotoAsync("/studio/host/instance?id=" + taken.InstanceId);
             await panel.GetByText("Waits for an approval").WaitForAsync();
             await panel.Locator("textarea").FillAsync("mine");
+            browser.Expect(409);
             await page.RouteAsync("**/decide", async route =>
             {
                 Assert.Equal(HttpStatusCode.OK, (await Server.DecideAsync(taken.Id, "ada", new { decision = "approve" })).Status);
@@ -339,7 +339,6 @@ public sealed class ApprovalPagesTests(ApprovalScene scene) : IClassFixture<Appr
             await panel.GetByRole(AriaRole.Button, new() { Name = "Reject" }).ClickAsync();
             await panel.GetByText("Nothing was changed. Approved by Ada Admin").WaitForAsync();
             Assert.Equal("ada", Assert.Single((await ReadAsync(taken)).Decisions).Username);
-            Assert.All(browser.Complaints, c => Assert.Contains("409", c, StringComparison.Ordinal));
         }
 
         var seen = await Server.AskAsync();

@@ -117,38 +117,21 @@ public sealed class ConsoleTab : IAsyncDisposable
 
     private readonly IBrowserContext _context;
     private readonly string _kind;
-    private readonly ConcurrentQueue<string> _complaints = new();
-    private readonly ConcurrentQueue<string> _hosts = new();
-    private readonly List<int> _expected = [];
-    private bool _mayFail;
+    private readonly PageWatch _watch;
 
     internal ConsoleTab(IBrowserContext context, IPage page, string kind)
     {
         (_context, Page, _kind) = (context, page, kind);
-        page.Console += (_, m) =>
-        {
-            // The browser's own line about an error answer comes beside the answer itself.
-            if (m.Type is "error" && !_mayFail && !m.Text.StartsWith("Failed to load resource", StringComparison.Ordinal)) _complaints.Enqueue($"console: {m.Text}");
-        };
-        page.PageError += (_, e) => _complaints.Enqueue($"error: {e}");
-        page.RequestFailed += (_, r) =>
-        {
-            if (r.Failure != "net::ERR_ABORTED" && !_mayFail) _complaints.Enqueue($"request failed: {r.Method} {r.Url} {r.Failure}");
-        };
-        page.Response += (_, r) =>
-        {
-            _hosts.Enqueue(new Uri(r.Url).Authority);
-            if (r.Status >= 400 && !_expected.Contains(r.Status)) _complaints.Enqueue($"{r.Status}: {r.Request.Method} {r.Url}");
-        };
+        _watch = new PageWatch(page);
     }
 
     public IPage Page { get; }
 
-    /// <summary>Says that an answer of this status is meant to come.</summary>
-    public void Expect(int status) => _expected.Add(status);
+    /// <inheritdoc cref="PageWatch.Expect" />
+    public void Expect(int status) => _watch.Expect(status);
 
-    /// <summary>Says that the server will be away.</summary>
-    public void ExpectFailures() => _mayFail = true;
+    /// <inheritdoc cref="PageWatch.ExpectFailures" />
+    public void ExpectFailures() => _watch.ExpectFailures();
 
     public Task GoAsync(string path) => Page.GotoAsync(path);
 
@@ -179,7 +162,6 @@ public sealed class ConsoleTab : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _context.CloseAsync();
-        Assert.True(_complaints.IsEmpty, string.Join('\n', _complaints));
-        Assert.Single(_hosts.Distinct());
+        _watch.AssertCalm();
     }
 }

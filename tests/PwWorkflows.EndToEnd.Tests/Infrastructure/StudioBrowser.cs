@@ -1,55 +1,39 @@
-using System.Collections.Concurrent;
 using Microsoft.Playwright;
 
 namespace PwWorkflows.EndToEnd.Tests.Infrastructure;
 
-/// <summary>A real Chromium for the pages of Studio. What its console and network complain of is collected.</summary>
+/// <summary>A real Chromium for the pages of Studio. It fails the test at its end when the console complained or a request failed, unless the test says that one must.</summary>
 public sealed class StudioBrowser : IAsyncDisposable
 {
     private readonly IPlaywright _playwright;
     private readonly IBrowser _browser;
-    private readonly ConcurrentQueue<string> _complaints = new();
-    private readonly ConcurrentQueue<string> _requests = new();
+    private readonly PageWatch _watch;
 
     private StudioBrowser(IPlaywright playwright, IBrowser browser, IPage page)
     {
         _playwright = playwright;
         _browser = browser;
         Page = page;
-        page.Console += (_, m) =>
-        {
-            if (m.Type is "error") _complaints.Enqueue($"console: {m.Text}");
-        };
-        page.PageError += (_, e) => _complaints.Enqueue($"error: {e}");
-        page.RequestFailed += (_, r) =>
-        {
-            // A request that the page itself gives up because it is left is no failure.
-            if (r.Failure != "net::ERR_ABORTED") _complaints.Enqueue($"request failed: {r.Method} {r.Url} {r.Failure}");
-        };
-        page.Response += (_, r) =>
-        {
-            _requests.Enqueue($"{r.Request.Method} {r.Status} {r.Url}");
-            if (r.Status >= 400) _complaints.Enqueue($"{r.Status}: {r.Request.Method} {r.Url}");
-        };
+        _watch = new PageWatch(page);
     }
 
     /// <summary>The page.</summary>
     public IPage Page { get; }
-
-    /// <summary>Console errors, failed requests and error answers so far.</summary>
-    public IReadOnlyList<string> Complaints => [.. _complaints];
-
-    /// <summary>Requests that were answered: method, status, address.</summary>
-    public IReadOnlyList<string> Requests => [.. _requests];
 
     public static async Task<StudioBrowser> StartAsync(Uri server, int width = 1440, int height = 900)
     {
         var playwright = await Playwright.CreateAsync();
         var browser = await TestBrowser.LaunchAsync(playwright);
         var context = await browser.NewContextAsync(new() { BaseURL = server.ToString(), ViewportSize = new() { Width = width, Height = height } });
-        context.SetDefaultTimeout(120_000);
+        context.SetDefaultTimeout(60_000);
         return new StudioBrowser(playwright, browser, await context.NewPageAsync());
     }
+
+    /// <inheritdoc cref="PageWatch.Expect" />
+    public void Expect(int status) => _watch.Expect(status);
+
+    /// <inheritdoc cref="PageWatch.ExpectFailures" />
+    public void ExpectFailures() => _watch.ExpectFailures();
 
     /// <summary>Signs in on the sign-in page and waits for the page that was asked for.</summary>
     public async Task SignInAsync(string user, string page)
@@ -68,5 +52,6 @@ public sealed class StudioBrowser : IAsyncDisposable
     {
         await _browser.CloseAsync();
         _playwright.Dispose();
+        _watch.AssertCalm();
     }
 }
