@@ -394,7 +394,7 @@ public sealed class ScheduleBook
     // ---- publications
 
     /// <summary>
-    /// The rows that follow from a publication, to be written in its transaction. A schedule whose cadence stays goes on as if nothing had happened; with another cadence, what was due by the old one is settled by
+    /// The rows that follow from a publication, to be written in its transaction, and what is to be told once they are. A schedule whose cadence stays goes on as if nothing had happened; with another cadence, what was due by the old one is settled by
     /// the old rules and the new one counts from now; one that is gone is retired, and what was due but not started is skipped.
     /// </summary>
     /// <param name="definitionId">The definition.</param>
@@ -402,14 +402,15 @@ public sealed class ScheduleBook
     /// <param name="version">Its number.</param>
     /// <param name="published">Its schedules: activity id, activity name, settings. Empty when none is published from now on.</param>
     /// <param name="ct">Stops the wait.</param>
-    internal async Task<IReadOnlyList<ScheduleWrite>> PublishAsync(string definitionId, string versionId, int version, IReadOnlyList<(string ActivityId, string? Name, ScheduleSettings Settings)> published, CancellationToken ct)
+    internal async Task<(IReadOnlyList<ScheduleWrite> Writes, Action Tell)> PublishAsync(string definitionId, string versionId, int version, IReadOnlyList<(string ActivityId, string? Name, ScheduleSettings Settings)> published, CancellationToken ct)
     {
         var known = await _database.QueryAsync($"SELECT {ScheduleRow.Columns} FROM schedules WHERE definition_id = @definition", Parameters.Of(("definition", definitionId)), ScheduleRow.Read, ct).ConfigureAwait(false);
-        if (known.Count + published.Count == 0) return [];
+        if (known.Count + published.Count == 0) return ([], static () => { });
         var now = await NowAsync(ct).ConfigureAwait(false);
         // Whole milliseconds, so that the due times of an interval are exact in both databases.
         var anchor = new DateTimeOffset(now.UtcTicks - (now.UtcTicks % TimeSpan.TicksPerMillisecond), TimeSpan.Zero);
         var writes = new List<ScheduleWrite>();
+        var tells = new List<Action<ILogger>>();
         foreach (var row in known)
         {
             var change = new ScheduleChange(row, now, _engine.Node);
@@ -453,6 +454,7 @@ public sealed class ScheduleBook
             }
 
             writes.AddRange(change.Finish());
+            tells.AddRange(change.Tell);
         }
 
         foreach (var (activityId, name, settings) in published.Where(p => known.TrueForAll(k => k.ActivityId != p.ActivityId)))
@@ -477,7 +479,7 @@ public sealed class ScheduleBook
             writes.AddRange(change.FinishNew());
         }
 
-        return writes;
+        return (writes, () => tells.ForEach(tell => tell(_logger)));
     }
 
     private static string NameOf(string definitionId, string activityId, string? name, int count) => count == 1 ? definitionId : $"{definitionId}:{(string.IsNullOrWhiteSpace(name) ? activityId : name.Trim().Replace('/', '-'))}";

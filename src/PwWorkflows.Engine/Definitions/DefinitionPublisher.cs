@@ -240,6 +240,9 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
                 {
                     continue;
                 }
+                foreach (var definitionId in change.ReplaceTriggersOf)
+                    foreach (var recorder in recorders)
+                        recorder.Written(definitionId);
                 await catalog.RefreshAsync(ct, force: true);
                 return result;
             }

@@ -31,4 +31,8 @@ public interface IPublicationRecorder
     /// <param name="problems">Gets what keeps it from being published.</param>
     /// <param name="ct">Stops it.</param>
     Task<IReadOnlyList<EnlistedWrite>> RowsAsync(string definitionId, PublishedVersion? published, ICollection<DefinitionProblem> problems, CancellationToken ct);
+
+    /// <summary>The rows that were made last for a definition are written.</summary>
+    /// <param name="definitionId">The definition.</param>
+    void Written(string definitionId);
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Data.Common;
 using System.Globalization;
 using System.Security.Cryptography;
@@ -215,6 +216,9 @@ internal static class EmbeddedEngine
 
     private sealed class PublishedSchedules(IServiceProvider services, TimeProvider time) : IPublicationRecorder
     {
+        /// <summary>What there is to tell of a definition once its rows are written.</summary>
+        private readonly ConcurrentDictionary<string, Action> _tells = new(StringComparer.Ordinal);
+
         public IEnumerable<DefinitionProblem> Check(Elsa.Workflows.IActivity activity)
         {
             if (activity is not Schedule schedule) return [];
@@ -234,9 +238,15 @@ internal static class EmbeddedEngine
 
             if (problems.Count > 0) return [];
             // Asked for here: the book needs the engine's parts, which need this.
-            var rows = await services.GetRequiredService<ScheduleBook>().PublishAsync(
+            var (rows, tell) = await services.GetRequiredService<ScheduleBook>().PublishAsync(
                 definitionId, published?.VersionId ?? "", published?.Version ?? 0, [.. schedules.Select(static t => (t.ActivityId, t.ActivityName, (ScheduleSettings)t.Payload))], ct).ConfigureAwait(false);
+            _tells[definitionId] = tell;
             return [.. rows.Select(EngineSchedules.Enlisted)];
+        }
+
+        public void Written(string definitionId)
+        {
+            if (_tells.TryRemove(definitionId, out var tell)) tell();
         }
     }
 

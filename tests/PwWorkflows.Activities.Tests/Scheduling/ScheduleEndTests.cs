@@ -25,7 +25,7 @@ public abstract class ScheduleEndTests(PostgresFixture? postgres) : IAsyncLifeti
         _engine = new FakeEngine(_database);
         _book = new ScheduleBook(_database, _engine, TimeProvider.System, NullLogger<ScheduleBook>.Instance);
         var settings = ScheduleSettings.OfCadence("0 * * * *", null, null, null) with { Overlap = Overlap.Allow };
-        await _engine.CommitAsync(await _book.PublishAsync("job", "job:1", 1, [("due", null, settings)], Ct), [], [], Now, Ct);
+        await _engine.CommitAsync((await _book.PublishAsync("job", "job:1", 1, [("due", null, settings)], Ct)).Writes, [], [], Now, Ct);
     }
 
     public async ValueTask DisposeAsync()
@@ -140,8 +140,12 @@ public abstract class ScheduleEndTests(PostgresFixture? postgres) : IAsyncLifeti
         Assert.Single(await _book.ClaimAsync(10, Ct));
     }
 
-    private async Task PublishAsync(ScheduleSettings settings, string id = "other", params (string Id, string? Name)[] schedules) => await _engine.CommitAsync(
-        await _book.PublishAsync(id, id + ":1", 1, [.. (schedules.Length == 0 ? [("due", null)] : schedules).Select(s => (s.Id, s.Name, settings))], Ct), [], [], Now + _engine.Passed, Ct);
+    private async Task PublishAsync(ScheduleSettings? settings, string id = "other", params (string Id, string? Name)[] schedules)
+    {
+        var (writes, tell) = await _book.PublishAsync(id, id + ":1", 1, settings is null ? [] : [.. (schedules.Length == 0 ? [("due", null)] : schedules).Select(s => (s.Id, s.Name, settings))], Ct);
+        await _engine.CommitAsync(writes, [], [], Now + _engine.Passed, Ct);
+        tell();
+    }
 
     /// <summary>It is so long after the start, and a node looks at what is due.</summary>
     private async Task LookAsync(TimeSpan passed)
@@ -266,7 +270,7 @@ public abstract class ScheduleEndTests(PostgresFixture? postgres) : IAsyncLifeti
         });
         listener.Start();
         var settings = ScheduleSettings.OfCadence("0 * * * *", null, null, null);
-        Task PublishedAsync(ScheduleSettings changed) => PublishAsync(changed, name);
+        Task PublishedAsync(ScheduleSettings? changed) => PublishAsync(changed, name);
 
         await PublishedAsync(settings);
         await CountsAsync("1 ran", 1);
@@ -292,8 +296,22 @@ public abstract class ScheduleEndTests(PostgresFixture? postgres) : IAsyncLifeti
         // What a person asks for is no due time.
         Assert.IsType<ScheduleCommandResult.Done>(await _book.RunNowAsync(name, force: true, dryRun: false, "ann", Ct));
         await CountsAsync("", 18);
+        await EndAllAsync();
+        // Edited and retracted before anybody looked.
+        _engine.Passed = TimeSpan.FromHours(19);
+        await PublishedAsync(settings with { Cron = "30 * * * *", Jitter = TimeSpan.FromMinutes(20) });
+        Assert.Empty(counted); // What was due waits for its run.
+        await CountsAsync("1 ran", 19);
+        await EndAllAsync();
+        _engine.Passed = TimeSpan.FromHours(19.5);
+        await PublishedAsync(settings with { Cron = "15 * * * *" });
+        Assert.Equal("1 skipped changed", string.Join(", ", counted)); // It waited for its jitter.
+        counted.Clear();
+        _engine.Passed = TimeSpan.FromHours(21.5);
+        await PublishedAsync(null);
+        Assert.Equal("2 skipped retracted", string.Join(", ", counted));
         var shown = (await _book.FindAsync(name, Ct))!;
-        Assert.Equal("caught_up 5, missed down 3, missed limit 2, missed window 2, ran 1, skipped overlap 1, skipped paused 3, skipped superseded 1", string.Join(", ", shown.Counts.OrderBy(static c => c.Key, StringComparer.Ordinal).Select(static c => $"{c.Key} {c.Value}")));
+        Assert.Equal("caught_up 5, missed down 3, missed limit 2, missed window 2, ran 2, skipped changed 1, skipped overlap 1, skipped paused 3, skipped retracted 2, skipped superseded 1", string.Join(", ", shown.Counts.OrderBy(static c => c.Key, StringComparer.Ordinal).Select(static c => $"{c.Key} {c.Value}")));
 
         async Task CountsAsync(string expected, double hours)
         {
