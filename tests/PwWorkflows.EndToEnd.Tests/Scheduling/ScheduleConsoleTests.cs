@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Microsoft.Playwright;
 using PwWorkflows.EndToEnd.Tests.Infrastructure;
@@ -91,10 +92,29 @@ public sealed class ScheduleConsoleTests() : ScheduleTest(_ => Task.FromResult<s
     }
 
     [Fact]
-    public async Task A_cadence_edited_and_published_shows_its_next_run_and_runs_then_and_not_at_the_old_time()
+    public async Task A_cadence_edited_and_published_in_the_designer_shows_its_next_run_and_runs_then_and_not_at_the_old_time()
     {
-        await PublishAsync(Definition("pw-job", Cron("0 13 * * *")));
-        await PublishAsync(Definition("pw-job", Cron("0 10 * * *", ("TimeZone", "America/Chicago"))));
+        await PublishAsync(Placed(Definition("pw-job", Cron("0 13 * * *"))));
+        await using (var browser = await StudioBrowser.StartAsync(Node.Http.BaseAddress!))
+        {
+            var designer = new Designer(browser.Page);
+            // By the browser's own clock the sign-in would have ended long ago.
+            await browser.Page.AddInitScriptAsync($"const real = Date.now, ahead = {Now.ToUnixTimeMilliseconds()} - real(); Date.now = () => real() + ahead;");
+            await browser.SignInAsync("operator", "/studio/host/editor?id=pw-job");
+            await designer.ShowAllAsync(3);
+            await designer.ChooseAsync("schedule");
+            await designer.WriteAsync(designer.Input("When it is due: five fields"), "0 10 * * *");
+            await designer.PickAsync("The IANA time zone of the cron fields", "America/Chicago");
+            // Studio asks for the coming runs when the activity is chosen.
+            await designer.ChooseAsync("any");
+            await designer.ChooseAsync("schedule");
+            await browser.Page.GetByText("next: Mon 2026-04-06 10:00:00").WaitForAsync();
+            await browser.PictureAsync("editor-cadence");
+            // Until it is published, the old cadence goes on.
+            Assert.Equal(At("2026-04-06T13:00:00Z"), (await ShowAsync("pw-job")).NextRunAt);
+            await designer.PublishAsync();
+        }
+
         await WithTabAsync("viewer", async tab =>
         {
             await tab.GoAsync("/schedules");
@@ -106,5 +126,21 @@ public sealed class ScheduleConsoleTests() : ScheduleTest(_ => Task.FromResult<s
         Assert.Empty(await RunsAsync("pw-job"));
         Clock.SetUtcNow(At("2026-04-06T15:00:00Z"));
         await UntilAsync(async () => (await RunsAsync("pw-job")) is [{ Outcome: "finished" }], "it runs at the new time");
+    }
+
+    /// <summary>The definition as the designer wants it: with versions, and its activities beside each other on the canvas.</summary>
+    private static string Placed(string definition)
+    {
+        var json = JsonNode.Parse(definition)!;
+        var root = json["root"]!;
+        root["version"] = 1;
+        var x = 0;
+        foreach (var activity in root["activities"]!.AsArray())
+        {
+            activity!["version"] = 1;
+            activity["metadata"] = new JsonObject { ["designer"] = new JsonObject { ["position"] = new JsonObject { ["x"] = x += 300, ["y"] = 100 }, ["size"] = new JsonObject { ["width"] = 180, ["height"] = 60 } } };
+        }
+
+        return json.ToJsonString();
     }
 }
