@@ -47,16 +47,18 @@ public sealed class RobocallMitigation(
             var carriers = await CarriersAsync(ct).ConfigureAwait(false);
             var ever = await EverListedAsync(ct).ConfigureAwait(false);
             var listed = carriers.Where(c => frns.Contains(c.Frn)).Select(c => c.Frn).ToHashSet(StringComparer.Ordinal);
+            PublicPage? second = null;
             if (carriers.Any(c => !listed.Contains(c.Frn) && ever.Contains(c.Frn)))
             {
                 // Someone seems to be gone: only what two looks agree on is believed.
-                var (_, again, _) = await ReadListingAsync(ct).ConfigureAwait(false);
+                (second, var again, _) = await ReadListingAsync(ct).ConfigureAwait(false);
                 listed.UnionWith(carriers.Where(c => again.Contains(c.Frn)).Select(c => c.Frn));
             }
 
             var words = string.Create(CultureInfo.InvariantCulture, $"The listing has {rows} filers, {listed.Count} of our {carriers.Count} carriers among them");
             if (dryRun) return (new(before is null ? "First" : "Taken", $"{words}. Gone: {Names(carriers.Where(c => ever.Contains(c.Frn) && !listed.Contains(c.Frn)))}."), "");
             var key = await evidence.KeepAsync(Job, page.Url.AbsoluteUri, "rmd-listing.csv", page.Content, "text/csv", words, ct).ConfigureAwait(false);
+            if (second is not null) await evidence.KeepAsync(Job, second.Url.AbsoluteUri, "rmd-listing-again.csv", second.Content, "text/csv", "The second look of a run whose first missed somebody", ct).ConfigureAwait(false);
             await database.WriteAsync(
                 async (connection, transaction, token) =>
                 {
@@ -147,20 +149,24 @@ public sealed class RobocallMitigation(
         var fresh = orders.Where(o => !known.Contains(o.Document)).ToList();
         if (known.Count == 0)
         {
-            // All in one transaction: what is missing of it would look new.
             if (!dryRun)
+            {
+                var first = await evidence.KeepAsync(Job, list.Url.AbsoluteUri, "rmd-orders.html", list.Content, "text/html", "the orders that were there before we looked first", ct).ConfigureAwait(false);
+                // All in one transaction: what is missing of it would look new.
                 await database.WriteAsync(
                     async (connection, transaction, token) =>
                     {
                         foreach (var (document, _) in fresh)
                         {
-                            var (sql, values) = Seen(document, true, 0, null);
+                            var (sql, values) = Seen(document, true, 0, first);
                             await connection.ExecuteAsync(transaction, sql, values, token).ConfigureAwait(false);
                         }
 
                         return true;
                     },
                     ct).ConfigureAwait(false);
+            }
+
             return new("Read", string.Create(CultureInfo.InvariantCulture, $"{fresh.Count} removal orders were there before we looked first: nobody is alarmed."));
         }
 

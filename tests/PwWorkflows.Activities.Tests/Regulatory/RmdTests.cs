@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using PwWorkflows.Activities.Jobs;
 using PwWorkflows.Activities.Orders;
 using PwWorkflows.Activities.Regulatory;
 using PwWorkflows.Activities.Tests.Filings;
@@ -136,6 +137,20 @@ public abstract class RmdTests(PostgresFixture? postgres) : JobTests(postgres)
 
         Assert.Empty(await Rmd.FindAlertsAsync(Ct));
         Assert.Equal(["RMD 0031234567 rmd-unconfirmed", "RMD 0077777777 rmd-unconfirmed"], await ToDosAsync());
+    }
+
+    [Fact]
+    public async Task Page_of_the_first_orders_and_a_second_look_that_differs_from_the_first_are_kept()
+    {
+        Fcc.Publish("DA-25-1A1", []);
+        await RunAsync();
+        var first = Assert.Single(await Get<JobEvidence>().ListAsync(RobocallMitigation.Job, 10, Ct), e => e.Key.EndsWith("-rmd-orders.html", StringComparison.Ordinal));
+        Assert.Equal(first.Key, await ValueAsync("SELECT evidence_key FROM rmd_removal_orders WHERE baseline AND document = 'DA-25-1A1'"));
+
+        Fcc.Remove(Frn);
+        Changed("order", count: 1);
+        await RunAsync();
+        Assert.Contains(await Get<JobEvidence>().ListAsync(RobocallMitigation.Job, 10, Ct), e => e.Key.EndsWith("-rmd-listing-again.csv", StringComparison.Ordinal));
     }
 
     [Fact]
