@@ -97,6 +97,8 @@ public sealed record Approval(string Id, string InstanceId, string ActivityInsta
     public string? Currency { get; init; }
     /// <summary>Sign-in name of who asks; <c>null</c> for the system.</summary>
     public string? RequestedBy { get; init; }
+    /// <summary>Sign-in name of who started the workflow by hand, who can't approve it either where two are asked; <c>null</c> when nobody did.</summary>
+    public string? StartedBy { get; init; }
     /// <summary>When it was asked for (UTC).</summary>
     public DateTimeOffset RequestedAt { get; init; }
     /// <summary>When the time runs out (UTC); from this instant on nobody can decide.</summary>

@@ -46,7 +46,7 @@ public static class ApprovalPolicy
                 : new("different-person", true, approval.Decisions.Count == 0
                     ? "Two different people must approve; this is the first."
                     : $"Two different people must approve; {approval.Decisions[0].DisplayName} was the first, on {Time(approval.Decisions[0].At)}."));
-            checks.Add(approval.RequestedBy is { } by && IsSame(by, person.Username)
+            checks.Add(IsOwn(approval, person.Username)
                 ? new("own-request", false, $"{person.DisplayName} asked for this and can't approve it.", OnlyApproving: true)
                 : new("own-request", true, $"Whoever asks can't approve; {approval.RequestedBy ?? "the system"} asked."));
         }
@@ -84,7 +84,11 @@ public static class ApprovalPolicy
     internal static bool IsAsked(Approval approval, Approver person) =>
         IsNamed(approval, person)
         && !approval.Decisions.Any(d => IsSame(d.Username, person.Username))
-        && !(approval.People == 2 && approval.RequestedBy is { } by && IsSame(by, person.Username));
+        && !(approval.People == 2 && IsOwn(approval, person.Username));
+
+    // A workflow may name somebody else as who asks: whoever started it asks all the same.
+    private static bool IsOwn(Approval approval, string username) =>
+        (approval.RequestedBy is { } by && IsSame(by, username)) || (approval.StartedBy is { } starter && IsSame(starter, username));
 
     /// <summary>Names are compared without case, so that nobody is two people.</summary>
     internal static bool IsSame(string one, string other) => string.Equals(one, other, StringComparison.OrdinalIgnoreCase);

@@ -22,7 +22,7 @@ public sealed class ApprovalStore(IPwDatabase database)
         """
         a.id, a.instance_id, a.activity_instance_id, a.definition_id, a.title, a.correlation_id, a.order_number, a.subject, a.details, a.if_approved, a.if_rejected,
         a.approver_role, a.approvers, a.people, a.amount_cents, a.currency, a.requested_by, a.requested_at, a.expires_at, a.remind_every_seconds, a.next_reminder_at,
-        a.reminders_sent, a.escalate_at, a.escalate_to, a.escalated_at, a.status, a.decided_at, a.announced_at, a.delivered_at
+        a.reminders_sent, a.escalate_at, a.escalate_to, a.escalated_at, a.status, a.decided_at, a.announced_at, a.delivered_at, a.started_by
         """;
 
     private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
@@ -83,15 +83,15 @@ public sealed class ApprovalStore(IPwDatabase database)
         database.Enlist(
             """
             INSERT INTO approvals (id, instance_id, activity_instance_id, definition_id, title, correlation_id, order_number, subject, details, if_approved, if_rejected, approver_role,
-                approvers, people, amount_cents, currency, requested_by, requested_at, expires_at, remind_every_seconds, next_reminder_at, escalate_at, escalate_to, status)
+                approvers, people, amount_cents, currency, requested_by, started_by, requested_at, expires_at, remind_every_seconds, next_reminder_at, escalate_at, escalate_to, status)
             VALUES (@id, @instance, @activity, @definition, @title, @correlation, @order, @subject, @details, @if_approved, @if_rejected, @role,
-                @approvers, @people, @amount, @currency, @by, @at, @expires, @every, @reminder, @escalate, @escalate_to, 'waiting')
+                @approvers, @people, @amount, @currency, @by, @starter, @at, @expires, @every, @reminder, @escalate, @escalate_to, 'waiting')
             """,
             Parameters.Of(
                 ("id", approval.Id), ("instance", approval.InstanceId), ("activity", approval.ActivityInstanceId), ("definition", approval.DefinitionId), ("title", approval.Title),
                 ("correlation", approval.CorrelationId), ("order", approval.OrderNumber), ("subject", approval.Subject), ("details", JsonSerializer.Serialize(approval.Details, Json)),
                 ("if_approved", approval.IfApproved), ("if_rejected", approval.IfRejected), ("role", approval.ApproverRole), ("approvers", JsonSerializer.Serialize(approval.Approvers, Json)),
-                ("people", approval.People), ("amount", approval.AmountCents), ("currency", approval.Currency), ("by", approval.RequestedBy), ("at", approval.RequestedAt),
+                ("people", approval.People), ("amount", approval.AmountCents), ("currency", approval.Currency), ("by", approval.RequestedBy), ("starter", approval.StartedBy), ("at", approval.RequestedAt),
                 ("expires", approval.ExpiresAt), ("every", approval.RemindEvery is { } every ? (long)every.TotalSeconds : null), ("reminder", approval.NextReminderAt),
                 ("escalate", approval.EscalateAt), ("escalate_to", JsonSerializer.Serialize(approval.EscalateTo, Json))),
             1);
@@ -191,5 +191,6 @@ public sealed class ApprovalStore(IPwDatabase database)
         DecidedAt = r.TimeOrNull(26),
         AnnouncedAt = r.TimeOrNull(27),
         DeliveredAt = r.TimeOrNull(28),
+        StartedBy = r.Text(29),
     };
 }

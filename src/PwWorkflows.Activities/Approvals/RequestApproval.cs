@@ -191,10 +191,11 @@ public sealed partial class RequestApproval : Activity
         var escalate = Positive(EscalateAfter.GetOrDefault(context));
         var approvers = Names(Approvers.GetOrDefault(context), nameof(Approvers), people, faults);
         var escalateTo = Names(EscalateTo.GetOrDefault(context), nameof(EscalateTo), people, faults);
-        var by = RequestedBy.GetOrDefault(context) is { } asker && asker.Trim().Length > 0 ? Text(asker, nameof(RequestedBy), 100, faults) : context.WorkflowExecutionContext.GetProperty<string>(StartedBy);
+        var starter = context.WorkflowExecutionContext.GetProperty<string>(StartedBy);
+        var by = RequestedBy.GetOrDefault(context) is { } asker && asker.Trim().Length > 0 ? Text(asker, nameof(RequestedBy), 100, faults) : starter;
         if (count == 2 && approvers.Count > 0)
         {
-            var able = approvers.Count(a => by is null || !ApprovalPolicy.IsSame(a, by));
+            var able = approvers.Count(a => (by is null || !ApprovalPolicy.IsSame(a, by)) && (starter is null || !ApprovalPolicy.IsSame(a, starter)));
             if (able < 2 && escalate is null) faults.Add(string.Create(CultureInfo.InvariantCulture, $"{nameof(Approvers)}: expected two people or more besides who asks, since two must approve; found {able}."));
         }
 
@@ -219,6 +220,7 @@ public sealed partial class RequestApproval : Activity
             AmountCents = amount,
             Currency = amount is null ? null : currency,
             RequestedBy = by,
+            StartedBy = starter,
             RequestedAt = now,
             ExpiresAt = now + limit,
             RemindEvery = every,

@@ -194,6 +194,10 @@ public abstract class ApprovalTests(PostgresFixture? postgres) : IAsyncLifetime
         var second = await AskAsync(a => a with { People = 2, RequestedBy = "cleo" });
         await ApproveAsync(second, "ada");
         Assert.Equal(ApprovalStatuses.Rejected, Assert.IsType<DecideResult.Taken>(await RejectAsync(second, "cleo")).Approval.Status);
+        // Naming somebody else as who asks makes nobody who started it free to approve.
+        var third = await AskAsync(a => a with { People = 2, RequestedBy = "cleo", StartedBy = "Bob" });
+        Assert.Equal("own-request", Assert.Single(Assert.IsType<DecideResult.Refused>(await ApproveAsync(third, "bob")).Why).Rule);
+
         // One person is enough: then whoever asks may say yes as well.
         var alone = await AskAsync(a => a with { RequestedBy = "cleo" });
         Assert.IsType<DecideResult.Taken>(await ApproveAsync(alone, "cleo"));
