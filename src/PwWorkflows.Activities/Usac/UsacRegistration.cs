@@ -32,6 +32,7 @@ public static class UsacRegistration
         services.TryAddSingleton<ChromiumPool>();
         services.TryAddSingleton<UsacPortal>();
         services.TryAddSingleton<UsacSessions>();
+        services.TryAddSingleton<UsacSessionEnds>();
         services.TryAddSingleton<ISecretSource, SensitiveIdSecrets>();
         services.TryAddSingleton<SessionRefresh>();
         services.TryAddSingleton<FilingEvidence>();

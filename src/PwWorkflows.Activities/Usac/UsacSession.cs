@@ -48,6 +48,9 @@ public sealed class UsacSessions(IObjectStore store, UsacPortal portal, UsacOpti
 
     readonly ConcurrentDictionary<int, (string Cookies, DateTimeOffset At)> _letIn = new();
 
+    /// <summary>A carrier's session was stored by this process.</summary>
+    internal event Action<int>? Stored;
+
     /// <summary>Name of the metadata entry that tells when a session was exported (ISO 8601).</summary>
     public const string ExportedAt = "exported-at";
 
@@ -86,7 +89,7 @@ public sealed class UsacSessions(IObjectStore store, UsacPortal portal, UsacOpti
         return why is null ? new UsacSession.Ready(text) : new UsacSession.Expired(key, why, Fingerprint(text));
     }
 
-    /// <summary>When the stored sessions of carriers end: by their age since export or their cookies' own expiry, whichever comes first. Those that can't be read end now.</summary>
+    /// <summary>When the stored sessions of carriers end, or ended: by their age since export or their cookies' own expiry, whichever comes first. Those that can't be read end now.</summary>
     /// <param name="take">At most so many carriers.</param>
     /// <param name="ct">Stops the wait.</param>
     public async Task<IReadOnlyList<(int TelecomEntityId, DateTimeOffset EndsAt)>> EndsAsync(int take, CancellationToken ct)
@@ -96,28 +99,38 @@ public sealed class UsacSessions(IObjectStore store, UsacPortal portal, UsacOpti
         {
             if (ends.Count == take) break;
             if (key.Split('/') is not [_, var id, _] || !int.TryParse(id, CultureInfo.InvariantCulture, out var entity) || key != Key(entity)) continue;
-            if (await store.GetAsync(options.StorageBucket, key, ct).ConfigureAwait(false) is not { } stored) continue;
-            ends.Add((entity, EndOf(Encoding.UTF8.GetString(stored.Content.Span), stored.Metadata)));
+            if (await EndAsync(entity, ct).ConfigureAwait(false) is { } end) ends.Add((entity, end));
         }
 
         return ends;
     }
 
-    DateTimeOffset EndOf(string text, IReadOnlyDictionary<string, string> metadata)
+    /// <summary>As <see cref="EndsAsync"/>, of one carrier; <c>null</c> when none is stored.</summary>
+    internal async Task<DateTimeOffset?> EndAsync(int telecomEntityId, CancellationToken ct)
     {
-        var now = clock.GetUtcNow();
-        if (WhyExpired(text, metadata) is not null) return now;
-        using var state = JsonDocument.Parse(text);
-        var cookies = state.RootElement.GetProperty("cookies").EnumerateArray().Where(IsOfPortal).Select(Expiry).ToList();
-        var byCookies = cookies.Any(static e => e is null) ? DateTimeOffset.MaxValue : cookies.Max() ?? DateTimeOffset.MaxValue;
-        var byAge = metadata.TryGetValue(ExportedAt, out var exported) && DateTimeOffset.TryParse(exported, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at) ? at + options.SessionIdle : DateTimeOffset.MaxValue;
+        if (await store.GetAsync(options.StorageBucket, Key(telecomEntityId), ct).ConfigureAwait(false) is not { } stored) return null;
+        var (expiries, why) = Expiries(Encoding.UTF8.GetString(stored.Content.Span));
+        if (why is not null) return clock.GetUtcNow();
+        var byCookies = expiries.Any(static e => e is null) ? DateTimeOffset.MaxValue : expiries.Max()!.Value;
+        var byAge = Exported(stored.Metadata) is { } at ? at + options.SessionIdle : DateTimeOffset.MaxValue;
         return byCookies < byAge ? byCookies : byAge;
     }
 
     /// <summary>Stores a session that is known to be signed in, in place of the old one.</summary>
-    public Task SaveAsync(int telecomEntityId, string storageState, CancellationToken ct) => store.PutAsync(
-        options.StorageBucket, Key(telecomEntityId), Encoding.UTF8.GetBytes(storageState), "application/json",
-        new Dictionary<string, string> { [ExportedAt] = clock.GetUtcNow().ToString("O", CultureInfo.InvariantCulture) }, ct);
+    public async Task SaveAsync(int telecomEntityId, string storageState, CancellationToken ct)
+    {
+        try
+        {
+            await store.PutAsync(
+                options.StorageBucket, Key(telecomEntityId), Encoding.UTF8.GetBytes(storageState), "application/json",
+                new Dictionary<string, string> { [ExportedAt] = clock.GetUtcNow().ToString("O", CultureInfo.InvariantCulture) }, ct).ConfigureAwait(false);
+        }
+        finally
+        {
+            // Also when it failed: the store may have taken it all the same.
+            Stored?.Invoke(telecomEntityId);
+        }
+    }
 
     /// <summary>Signs in anew with the stored name, password and TOTP seed, and stores the session. What the refresh job does.</summary>
     /// <exception cref="NonRetryableException">A secret is missing, or the portal refused.</exception>
@@ -148,22 +161,30 @@ public sealed class UsacSessions(IObjectStore store, UsacPortal portal, UsacOpti
     string? WhyExpired(string text, IReadOnlyDictionary<string, string> metadata)
     {
         var now = clock.GetUtcNow();
-        if (metadata.TryGetValue(ExportedAt, out var exported) && DateTimeOffset.TryParse(exported, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at)
-            && now - at >= options.SessionIdle) return $"it was exported on {at:yyyy-MM-dd}, longer ago than the portal keeps an idle session";
+        if (Exported(metadata) is { } at && now - at >= options.SessionIdle) return $"it was exported on {at:yyyy-MM-dd}, longer ago than the portal keeps an idle session";
+        var (expiries, why) = Expiries(text);
+        return why ?? (expiries.All(e => e is { } expiry && expiry <= now) ? $"its cookies ran out on {expiries.Max():yyyy-MM-dd}" : null);
+    }
+
+    /// <summary>When the portal's cookies of a stored text run out, at least one; or why it is of no use.</summary>
+    (IReadOnlyList<DateTimeOffset?> Expiries, string? Why) Expiries(string text)
+    {
         try
         {
             using var state = JsonDocument.Parse(text);
             if (state.RootElement.ValueKind != JsonValueKind.Object || !state.RootElement.TryGetProperty("cookies", out var cookies) || cookies.ValueKind != JsonValueKind.Array)
-                return "it is not a storage state";
+                return ([], "it is not a storage state");
             var ours = cookies.EnumerateArray().Where(IsOfPortal).Select(Expiry).ToList();
-            if (ours.Count == 0) return $"it holds no cookie for {options.PortalUrl.Host}";
-            return ours.All(e => e is { } expiry && expiry <= now) ? $"its cookies ran out on {ours.Max():yyyy-MM-dd}" : null;
+            return (ours, ours.Count == 0 ? $"it holds no cookie for {options.PortalUrl.Host}" : null);
         }
         catch (JsonException)
         {
-            return "it is not JSON";
+            return ([], "it is not JSON");
         }
     }
+
+    static DateTimeOffset? Exported(IReadOnlyDictionary<string, string> metadata) =>
+        metadata.TryGetValue(ExportedAt, out var text) && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at) ? at : null;
 
     bool IsOfPortal(JsonElement cookie)
     {

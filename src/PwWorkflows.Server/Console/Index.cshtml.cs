@@ -24,7 +24,7 @@ internal sealed class OverviewPage(NeedsBoard board, OutsideHealth health, IWork
 
     public async Task OnGetAsync(CancellationToken ct)
     {
-        Needs = await board.ReadAsync(ct).ConfigureAwait(false);
+        Needs = await board.ReadAsync(ct, Seen).ConfigureAwait(false);
         (Health, _) = await health.ReadAsync(ct).ConfigureAwait(false);
         // The viewer's day.
         var local = TimeZoneInfo.ConvertTime(Show.Now, Show.Zone).Date;

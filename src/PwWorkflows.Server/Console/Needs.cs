@@ -36,6 +36,9 @@ internal interface INeeds
     /// <summary>Where all of them are listed; <c>null</c> when the overview shows all there is.</summary>
     string? All { get; }
 
+    /// <summary>Another number than before says that what was read before is out of date: the board then reads again at once.</summary>
+    long Version => 0;
+
     /// <summary>Reads them.</summary>
     Task<NeedsOfSection> ReadAsync(CancellationToken ct);
 }
@@ -46,17 +49,23 @@ internal sealed class NeedsBoard(IEnumerable<INeeds> sources, TimeProvider time,
     private static readonly TimeSpan KeepFor = TimeSpan.FromSeconds(3);
 
     private readonly Lock _lock = new();
+    private readonly IReadOnlyList<INeeds> _sources = [.. sources];
     private Task<IReadOnlyList<(INeeds Source, NeedsOfSection? Needs)>>? _read;
+    private string? _mark;
+    private long _version;
     private long _readAt;
 
     /// <summary>Every source with what it found; <c>null</c> when it could not be asked.</summary>
-    public Task<IReadOnlyList<(INeeds Source, NeedsOfSection? Needs)>> ReadAsync(CancellationToken ct)
+    /// <param name="ct">Stops the wait.</param>
+    /// <param name="mark">The mark of <see cref="LiveFeed.Overview"/> that the page has seen: nothing that was read for another one is shown, or a page that is renewed for a change would keep what was before it.</param>
+    public Task<IReadOnlyList<(INeeds Source, NeedsOfSection? Needs)>> ReadAsync(CancellationToken ct, string? mark = null)
     {
         lock (_lock)
         {
-            if (_read is null || (_read.IsCompleted && time.GetElapsedTime(_readAt) >= KeepFor))
+            var version = _sources.Sum(static s => s.Version);
+            if (_read is null || version != _version || (mark is not null && mark != _mark) || (_read.IsCompleted && time.GetElapsedTime(_readAt) >= KeepFor))
             {
-                _readAt = time.GetTimestamp();
+                (_readAt, _version, _mark) = (time.GetTimestamp(), version, mark ?? _mark);
                 _read = ReadAllAsync(); // Not the caller's token: others wait for the same.
             }
 
@@ -65,14 +74,15 @@ internal sealed class NeedsBoard(IEnumerable<INeeds> sources, TimeProvider time,
     }
 
     /// <summary>The numbers beside the rail's sections, by address.</summary>
-    public async Task<IReadOnlyDictionary<string, long>> CountsAsync(CancellationToken ct) =>
-        (await ReadAsync(ct).ConfigureAwait(false)).Where(static n => n.Source.Section.Length > 0 && n.Needs is { Count: > 0 })
+    /// <inheritdoc cref="ReadAsync" />
+    public async Task<IReadOnlyDictionary<string, long>> CountsAsync(CancellationToken ct, string? mark = null) =>
+        (await ReadAsync(ct, mark).ConfigureAwait(false)).Where(static n => n.Source.Section.Length > 0 && n.Needs is { Count: > 0 })
             .GroupBy(static n => n.Source.Section, StringComparer.Ordinal).ToDictionary(static g => g.Key, static g => g.Sum(static n => n.Needs!.Count), StringComparer.Ordinal);
 
     private async Task<IReadOnlyList<(INeeds, NeedsOfSection?)>> ReadAllAsync()
     {
         var all = new List<(INeeds, NeedsOfSection?)>();
-        foreach (var source in sources)
+        foreach (var source in _sources)
         {
             try
             {
@@ -133,30 +143,27 @@ internal sealed class StuckNeeds(StuckInstances stuck) : INeeds
     }
 }
 
-/// <summary>Portal sessions that end soon. The store is looked through every five minutes at most.</summary>
-internal sealed class SessionNeeds(UsacSessions sessions, IPwDatabase database, TimeProvider time) : INeeds
+/// <summary>Portal sessions that end soon or have ended.</summary>
+internal sealed class SessionNeeds(UsacSessionEnds ends, IPwDatabase database, TimeProvider time) : INeeds
 {
-    private static readonly TimeSpan Soon = TimeSpan.FromDays(3);
-    private static readonly TimeSpan KeepFor = TimeSpan.FromMinutes(5);
-    private const int Looked = 500;
-
-    private (long At, IReadOnlyList<(int Entity, DateTimeOffset EndsAt)> Ends)? _read;
-
     public string Title => "Portal sessions";
     public string Section => "";
-    public string? All => null;
+    public string? All => "/records/sessions";
+    public long Version => ends.Version;
 
     public async Task<NeedsOfSection> ReadAsync(CancellationToken ct)
     {
-        if (_read is not { } read || time.GetElapsedTime(read.At) >= KeepFor) _read = read = (time.GetTimestamp(), await sessions.EndsAsync(Looked, ct).ConfigureAwait(false));
+        var ending = await ends.EndingAsync(ct).ConfigureAwait(false);
         var now = time.GetUtcNow();
-        var ending = read.Ends.Where(e => e.EndsAt - now < Soon).OrderBy(static e => e.EndsAt).ToList();
         var needs = new List<Need>();
-        foreach (var (entity, ends) in ending.Take(INeeds.Shown))
+        foreach (var (entity, end) in ending.Take(INeeds.Shown))
         {
             var rows = await database.QueryAsync("SELECT legal_name, filer_id_499 FROM telecom_entities WHERE id = @id", Parameters.Of(("id", entity)), static r => (r.GetString(0), r.Text(1)), ct).ConfigureAwait(false);
             var (name, filer) = rows is [var row] ? row : ($"Carrier {entity.ToString(CultureInfo.InvariantCulture)}", null);
-            needs.Add(new Need(name, ends <= now ? "Its session at USAC E-File has ended. Sign in anew and store it." : "Its session at USAC E-File ends soon. Sign in anew and store it.", filer is null ? "/orders" : "/orders?q=" + filer, ends, ends <= now ? Tone.Bad : Tone.Warn));
+            var ended = end <= now;
+            needs.Add(new Need(
+                name, $"Its session at USAC E-File {(ended ? "has ended" : "ends soon")}. Run {SessionRefresh.Job} on the Schedules page, or sign in by hand and store the session.",
+                filer is null ? "/records/sessions" : "/records/sessions?filer=" + Uri.EscapeDataString(filer), end, ended ? Tone.Bad : Tone.Warn));
         }
 
         return new(ending.Count, needs);

@@ -108,7 +108,7 @@ public abstract class RecordsContract
     private protected abstract string Secret { get; }
 
     /// <summary>Carriers come with their first order.</summary>
-    private protected async Task CarrierAsync()
+    private protected async Task CarrierAsync(int id = 987, string name = "Recorded Voice LLC", string? filer = null)
     {
         using var api = new HttpClient { BaseAddress = Server };
         api.DefaultRequestHeaders.Add("X-Webhook-Secret", Secret);
@@ -120,7 +120,7 @@ public abstract class RecordsContract
             currency = "usd",
             customer = new { name = "Records", email = "records@carrier.net" },
             intake_data = new { },
-            telecom_entity = new { id = 987, legal_name = "Recorded Voice LLC" },
+            telecom_entity = new { id, legal_name = name, filer_id_499 = filer },
         }, Ct);
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync(Ct));
     }
@@ -143,6 +143,37 @@ public abstract class RecordsContract
 
         await viewer.PageAsync("/treasury/gold", Ct, HttpStatusCode.NotFound);
         await viewer.PageAsync("/records/gold", Ct, HttpStatusCode.NotFound);
+    }
+
+    [Fact]
+    public async Task A_portal_session_that_ends_soon_is_on_the_overview_until_a_fresh_one_is_stored()
+    {
+        const int carrier = 989;
+        await CarrierAsync(carrier, "Ending Voice LLC", "899989");
+        using var viewer = await ConsoleHttp.SignInAsync(Server, "viewer", Ct);
+        using var http = new HttpClient { BaseAddress = Server };
+        var token = await Api.TokenAsync(http, "operator", "operator", Ct);
+        Assert.Null(await ToldAsync());
+
+        await StoreAsync(2);
+        Assert.Contains("Its session at USAC E-File ends soon. Run pw-usac-session-refresh on the Schedules page, or sign in by hand and store the session.", await ToldAsync(), StringComparison.Ordinal);
+        var row = await viewer.PageAsync("/records/sessions?filer=899989", Ct);
+        Assert.Equal(["Ending Voice LLC"], ConsoleHttp.Column(row, "Carrier"));
+        Assert.Equal(["signed in"], ConsoleHttp.Column(row, "Session at USAC E-File"));
+        await StoreAsync(-1);
+        Assert.Contains("Its session at USAC E-File has ended.", await ToldAsync(), StringComparison.Ordinal);
+        await StoreAsync(10);
+        Assert.Null(await ToldAsync());
+
+        // The page is read once: what was stored counts at once.
+        async Task<string?> ToldAsync() => (await viewer.PageAsync("/", Ct)).QuerySelector(".needs a[href='/records/sessions?filer=899989']")?.ParentElement?.TextContent;
+
+        async Task StoreAsync(int days)
+        {
+            var cookie = new { name = "session", value = "secret", domain = "127.0.0.1", path = "/", expires = TimeProvider.System.GetUtcNow().AddDays(days).ToUnixTimeSeconds() };
+            using var stored = await Api.SendAsync(http, HttpMethod.Put, $"/api/v1/admin/entities/{carrier}/usac-session", token, new { cookies = new[] { cookie } }, Ct);
+            Assert.Equal(HttpStatusCode.NoContent, stored.StatusCode);
+        }
     }
 
     [Fact]
