@@ -66,7 +66,7 @@ public sealed record ApprovalDetail(string Name, string Value)
 }
 
 /// <summary>A request for approval: a row of <c>approvals</c> with the words given so far.</summary>
-/// <param name="Id"><c>AP-</c> and ten upper case hexadecimal digits.</param>
+/// <param name="Id"><c>AP-</c> and twenty upper case hexadecimal digits; ten, where it was made before they became longer.</param>
 /// <param name="InstanceId">The workflow instance that waits.</param>
 /// <param name="ActivityInstanceId">The execution of the activity that waits.</param>
 /// <param name="DefinitionId">The instance's definition.</param>

@@ -27,13 +27,24 @@ public sealed class ApprovalStore(IPwDatabase database)
 
     private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>The number of the request that an execution of an activity makes: the same on every node and try.</summary>
+    /// <summary>
+    /// The number of the request that an execution of an activity makes: the same on every node and try. Requests on record may have shorter ones, which were given before; what belongs to an execution
+    /// is looked up by <see cref="FindAsync(string, string, CancellationToken)"/>, not by this.
+    /// </summary>
     public static string IdOf(string instanceId, string activityInstanceId) =>
-        "AP-" + Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes($"{instanceId}|{activityInstanceId}")))[..10];
+        "AP-" + Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes($"{instanceId}|{activityInstanceId}")))[..20];
 
     /// <summary>A request by its number; <c>null</c> when there is none.</summary>
     public Task<Approval?> FindAsync(string id, CancellationToken ct) =>
         database.ReadAsync((connection, token) => FindAsync(connection, null, id, false, token), ct);
+
+    /// <summary>The request that an execution of an activity made, whatever its number; <c>null</c> when it made none.</summary>
+    public async Task<Approval?> FindAsync(string instanceId, string activityInstanceId, CancellationToken ct) =>
+        await database.ReadAsync(
+            async (connection, token) => (await WithDecisionsAsync(connection, null, await connection.QueryAsync(
+                null, $"SELECT {Columns} FROM approvals a WHERE a.instance_id = @instance AND a.activity_instance_id = @activity",
+                Parameters.Of(("instance", instanceId), ("activity", activityInstanceId)), Map, token).ConfigureAwait(false), token).ConfigureAwait(false)).SingleOrDefault(),
+            ct).ConfigureAwait(false);
 
     /// <summary>Requests: those that wait by the time they have left, then the others, newest first.</summary>
     /// <param name="query">Which.</param>

@@ -105,7 +105,7 @@ public sealed partial class RequestApproval : Activity
     public Input<ICollection<string>?> EscalateTo { get; set; } = default!;
 
     /// <summary>Number of the request.</summary>
-    [Output(DisplayName = "Approval", Description = "Number of the request, such as AP-1A2B3C4D5E.")]
+    [Output(DisplayName = "Approval", Description = "Number of the request, such as AP-1A2B3C4D5E6F708192A3.")]
     public Output<string> ApprovalId { get; set; } = default!;
 
     /// <summary>Who decided.</summary>
@@ -125,8 +125,13 @@ public sealed partial class RequestApproval : Activity
     {
         ArgumentNullException.ThrowIfNull(context);
         var store = context.GetRequiredService<ApprovalStore>();
-        var id = ApprovalStore.IdOf(context.WorkflowExecutionContext.Id, context.Id);
-        if (await store.FindAsync(id, context.CancellationToken) is null) store.Enlist(await ReadAsync(context, store, id));
+        var id = (await store.FindAsync(context.WorkflowExecutionContext.Id, context.Id, context.CancellationToken))?.Id;
+        if (id is null)
+        {
+            id = ApprovalStore.IdOf(context.WorkflowExecutionContext.Id, context.Id);
+            store.Enlist(await ReadAsync(context, store, id));
+        }
+
         context.Set(ApprovalId, id);
         context.JournalData["Approval"] = id;
         Wait(context, id);
@@ -138,8 +143,9 @@ public sealed partial class RequestApproval : Activity
     private async ValueTask DecidedAsync(ActivityExecutionContext context)
     {
         var store = context.GetRequiredService<ApprovalStore>();
-        var id = ApprovalStore.IdOf(context.WorkflowExecutionContext.Id, context.Id);
-        var approval = await store.FindAsync(id, context.CancellationToken) ?? throw new NonRetryableException($"The request {id} is not on record.");
+        var approval = await store.FindAsync(context.WorkflowExecutionContext.Id, context.Id, context.CancellationToken)
+            ?? throw new NonRetryableException($"The request {ApprovalStore.IdOf(context.WorkflowExecutionContext.Id, context.Id)} is not on record.");
+        var id = approval.Id;
         var outcome = approval.Status switch
         {
             ApprovalStatuses.Approved => "Approved",

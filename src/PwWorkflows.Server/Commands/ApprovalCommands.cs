@@ -89,7 +89,7 @@ internal static class ApprovalCommands
         return command;
     }
 
-    private static Argument<string> Id() => new("id") { Description = "Number of the request, such as AP-1A2B3C4D5E." };
+    private static Argument<string> Id() => new("id") { Description = "Number of the request, such as AP-1A2B3C4D5E6F708192A3." };
 
     private static int Say(ParseResult parsed, Approval approval)
     {

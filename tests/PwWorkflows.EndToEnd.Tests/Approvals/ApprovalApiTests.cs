@@ -222,6 +222,25 @@ public abstract class ApprovalApiTests(ApprovalServer server)
     }
 
     [Fact]
+    public async Task A_request_that_waits_under_a_shorter_number_of_before_is_decided_under_it()
+    {
+        var approval = await server.AskAsync();
+        Assert.Matches("^AP-[0-9A-F]{20}$", approval.Id);
+        var before = approval.Id[..13];
+        await server.WaitAsync(async () => await server.CountAsync("SELECT COUNT(*) FROM approval_links WHERE approval_id = @id AND mailed_at IS NOT NULL", ("id", approval.Id)) > 0, "its mails are made");
+        await server.ExecuteAsync("DELETE FROM approval_links WHERE approval_id = @id", ("id", approval.Id));
+        await server.ExecuteAsync("UPDATE approvals SET id = @before WHERE id = @id", ("before", before), ("id", approval.Id));
+        // Row and bookmark carry the number of before now, as they do after the upgrade.
+        Assert.True((await server.Services.GetRequiredService<IBookmarkResumer>().ResumeAsync<RequestApproval>(new ApprovalStimulus(approval.Id), approval.InstanceId, null, Ct)).Matched);
+
+        Assert.Equal(before, (await ShowAsync(before)).GetProperty("approval").GetProperty("id").GetString());
+        Assert.Equal(HttpStatusCode.OK, (await server.DecideAsync(before, "admin", new { decision = "approve", note = "still good" })).Status);
+        Assert.Equal(("went-approved", "admin: still good"), await server.OutcomeAsync(approval));
+        await server.WaitAsync(async () => (await server.Store.FindAsync(before, Ct))!.DeliveredAt is not null, "the outcome is taken");
+        Assert.Equal(before, Assert.Single(await server.Store.ListAsync(new(InstanceId: approval.InstanceId), 0, 10, Ct)).Id);
+    }
+
+    [Fact]
     public async Task A_cancelled_workflow_takes_its_request_along()
     {
         var approval = await server.AskAsync();

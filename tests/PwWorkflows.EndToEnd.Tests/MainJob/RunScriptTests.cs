@@ -177,6 +177,6 @@ public sealed partial class RunScriptTests(PostgresFixture postgres)
     [GeneratedRegex(@"^filed (?<order>CO-[0-9A-F]{8}) confirmation (?<confirmation>\S+) evidence (?<evidence>\S+) in [0-9.]+ s$")]
     private static partial Regex FiledLine();
 
-    [GeneratedRegex(@"^http://127\.0\.0\.1:\d+/approvals/AP-[0-9A-F]{10}$")]
+    [GeneratedRegex(@"^http://127\.0\.0\.1:\d+/approvals/AP-[0-9A-F]{20}$")]
     private static partial Regex ApprovalLine();
 }
