@@ -2,3 +2,4 @@ using PwWorkflows.EndToEnd.Tests.Infrastructure;
 
 [assembly: AssemblyFixture(typeof(PostgresFixture))]
 [assembly: AssemblyFixture(typeof(RunningServer))]
+[assembly: PageFaults]

@@ -159,9 +159,5 @@ public sealed class ConsoleTab : IAsyncDisposable
         Assert.True(await Page.EvaluateAsync<bool>("() => document.documentElement.scrollWidth <= document.documentElement.clientWidth"), $"{name}{_kind} is wider than the screen.");
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        await _context.CloseAsync();
-        _watch.AssertCalm();
-    }
+    public ValueTask DisposeAsync() => _watch.EndAsync(() => _context.CloseAsync());
 }

@@ -37,10 +37,22 @@ internal sealed class PageWatch
     /// <summary>Says that the server will be away from now on.</summary>
     public void ExpectFailures() => _mayFail = true;
 
-    /// <summary>Fails when there was a console error, a failed request or an error answer that nobody expected, or when something came from another host.</summary>
-    public void AssertCalm()
+    /// <summary>
+    /// Closes what the page is in, and fails the test when there was a console error, a failed request or an error answer that nobody expected, or when something came from another host. A test that has
+    /// failed by itself must not lose its own words to what follows from that, so nothing is thrown here: see <see cref="PageFaults"/>.
+    /// </summary>
+    public async ValueTask EndAsync(Func<Task> close)
     {
-        Assert.True(_complaints.IsEmpty, string.Join('\n', _complaints));
-        Assert.Single(_hosts);
+        try
+        {
+            await close();
+        }
+        catch (Exception e)
+        {
+            PageFaults.Note($"not closed: {e}");
+        }
+
+        foreach (var complaint in _complaints) PageFaults.Note(complaint);
+        if (_hosts.Count != 1) PageFaults.Note($"expected everything from one host, found: {string.Join(", ", _hosts.Keys.Order(StringComparer.Ordinal))}");
     }
 }

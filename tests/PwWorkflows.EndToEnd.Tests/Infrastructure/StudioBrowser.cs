@@ -50,8 +50,7 @@ public sealed class StudioBrowser : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _browser.CloseAsync();
+        await _watch.EndAsync(() => _browser.CloseAsync());
         _playwright.Dispose();
-        _watch.AssertCalm();
     }
 }
