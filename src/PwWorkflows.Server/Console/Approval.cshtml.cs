@@ -92,29 +92,10 @@ internal sealed class ApprovalPage(ApprovalStore store, ApprovalDesk desk) : Con
         var name = User.Identity!.Name!;
         var person = await store.ApproverAsync(name, ct).ConfigureAwait(false) ?? new Approver(name, name, "", false, false);
         View = new(approval, desk.Check(approval, person)) { IsSignedIn = true, Wrong = wrong, Note = note };
-        Story = [.. Tell(approval)];
+        Story = [.. ApprovalStory.Of(approval, Show)];
         return Page();
     }
 
     private IActionResult Unknown(string id) => Problem(
         StatusCodes.Status404NotFound, $"There is no request {id}.", "The link is wrong, or it is of another installation.", "Look at the list of requests.");
-
-    private IEnumerable<TimelineItem> Tell(Approval a)
-    {
-        yield return new(a.RequestedAt, a.RequestedBy ?? "The workflow", "asked for", Show.Text($"{(a.People == 2 ? "two approvals" : "an approval")}, until {ApprovalPolicy.Time(a.ExpiresAt)}"), Tone.Busy);
-        if (a.EscalatedAt is { } escalated) yield return new(escalated, "The system", "escalated it to", Show.Text(a.EscalateTo.Count == 0 ? "every administrator" : string.Join(", ", a.EscalateTo)), Tone.Warn);
-        foreach (var d in a.Decisions)
-            yield return new(d.At, d.DisplayName, d.Decision, Show.Text($"by {Door(d.Via)}"), d.Decision == ApprovalStatuses.Approved ? Tone.Good : Tone.Bad) { Detail = d.Note };
-        if (a.Status is ApprovalStatuses.Expired or ApprovalStatuses.Withdrawn) yield return new(a.DecidedAt!.Value, "The system", "ended it:", Show.Text(a.Standing()), Tone.Bad) { Rank = 1 };
-        if (a.DeliveredAt is { } taken && a.Status != ApprovalStatuses.Withdrawn) yield return new(taken, "The workflow", "took the outcome and went on:", Show.Link(a.DefinitionId, "/studio/host/instance?id=" + Uri.EscapeDataString(a.InstanceId)), Tone.Good) { Rank = 2 };
-    }
-
-    private static string Door(string via) => via switch
-    {
-        ApprovalDoors.Mail => "the link of a mail",
-        ApprovalDoors.Studio => "the panel beside the instance",
-        ApprovalDoors.CommandLine => "the command line",
-        ApprovalDoors.Api => "the API",
-        _ => "the console",
-    };
 }

@@ -3,8 +3,10 @@ using System.Text.Json;
 using Elsa.Workflows.Runtime;
 using Microsoft.Extensions.DependencyInjection;
 using PwWorkflows.Activities.Approvals;
+using PwWorkflows.Activities.Filings;
 using PwWorkflows.Activities.Records;
 using PwWorkflows.EndToEnd.Tests.Infrastructure;
+using PwWorkflows.EndToEnd.Tests.Pages;
 using PwWorkflows.Server.Admin;
 
 namespace PwWorkflows.EndToEnd.Tests.Approvals;
@@ -238,6 +240,91 @@ public abstract class ApprovalApiTests(ApprovalServer server)
         Assert.Equal(("went-approved", "admin: still good"), await server.OutcomeAsync(approval));
         await server.WaitAsync(async () => (await server.Store.FindAsync(before, Ct))!.DeliveredAt is not null, "the outcome is taken");
         Assert.Equal(before, Assert.Single(await server.Store.ListAsync(new(InstanceId: approval.InstanceId), 0, 10, Ct)).Id);
+    }
+
+    [Fact]
+    public async Task An_orders_page_tells_every_kind_of_entry_in_time_order_with_money_and_who_approved()
+    {
+        await server.TokenOfAsync("ada");
+        var order = await server.PlaceAsync(cents: 49_900);
+        await server.PayAsync(order);
+        await server.RanAsync(order);
+        await server.WaitAsync(async () => await server.CountAsync("SELECT COUNT(*) FROM mails WHERE order_number = @order AND status = 'sent'", ("order", order)) > 0, "the customer is mailed");
+
+        Later();
+        var approval = await server.AskAsync("Pay the government's fee", new { People = 2, AmountCents = 12_500 }, order);
+        Later();
+        Assert.Equal(HttpStatusCode.OK, (await server.DecideAsync(approval.Id, "admin", new { decision = "approve", note = "The fee is right." })).Status);
+        Later();
+        Assert.Equal(HttpStatusCode.OK, (await server.DecideAsync(approval.Id, "ada", new { decision = "approve", note = "Seen the invoice." })).Status);
+        await server.OutcomeAsync(approval);
+
+        // What a filing, the bank and partners leave behind.
+        var manifest = new FilingManifest
+        {
+            OrderNumber = order, ServiceSlug = "probe", Form = "499-A", Year = 2026, FilerId = "812345", LegalName = "Probe", ConfirmationNumber = "C-77", Reference = order, SubmittedAt = "now", ValuesSha256 = new('a', 64),
+            PageMapVersion = "1", PageMapSha256 = "", WorkflowDefinitionVersionId = "", WorkflowInstanceId = "", RecordedAt = Later(),
+            Files = [new("01-sign-in.png", 1, "", "image/png"), new("02-confirmation.png", 1, "", "image/png"), new("values.json", 1, "", "application/json")],
+        };
+        await InsertAsync("officer_authorizations", ("order_number", order), ("values_sha256", manifest.ValuesSha256), ("officer_name", "Olive Officer"), ("officer_title", "CEO"), ("phone", ""), ("email", ""), ("authorized_at", server.Clock.GetUtcNow()), ("recorded_by", "operator"), ("recorded_at", server.Clock.GetUtcNow()));
+        await InsertAsync("filings", ("sequence", 900_000L), ("order_number", order), ("slug", "probe"), ("form", "499-A"), ("year", 2026), ("filer_id", "812345"), ("confirmation_number", "C-77"), ("reference", order), ("submitted_at", "now"), ("values_sha256", manifest.ValuesSha256),
+            ("page_map_version", "1"), ("bucket", "b"), ("manifest_key", "k"), ("manifest", JsonSerializer.Serialize(manifest, FilingManifest.Json)), ("manifest_sha256", "story"), ("previous_manifest_sha256", "story"), ("filed_at", Later()));
+        await InsertAsync("crypto_payment_jobs", ("order_number", order), ("crypto", "ETH-USDC"), ("txid", "0xfeed"), ("amount_crypto", "499.0"), ("amount_fiat_cents", 49_900L), ("state", "manual"), ("received_at", Later()), ("updated_at", Later()));
+        await InsertAsync("relay_mails", ("account", "ops@x"), ("folder", "INBOX"), ("uid_validity", 1L), ("uid", 1L), ("message_id", "<story@x>"), ("sha256", "s"), ("from_address", "alerts@relayfi.com"), ("subject", "Deposit"), ("received_at", Later()), ("kind", "deposit"), ("read_at", server.Clock.GetUtcNow()));
+        await server.ExecuteAsync("INSERT INTO relay_deposits (mail_id, amount_cents, received_at, counterparty, memo, source_kind, matched_order_id, matched_by) SELECT id, 49850, received_at, 'BRIDGE BUILDING INC', @memo, 'offramp_bridge', @order, 'memo' FROM relay_mails WHERE message_id = '<story@x>'", ("order", order), ("memo", "PW-" + order));
+        await InsertAsync("partners", ("code", "acme"), ("name", "Acme"), ("email", "acme@carrier.net"), ("rate_bps", 1000));
+        await InsertAsync("commission_statements", ("id", "ST-acme-1"), ("partner_code", "acme"), ("month", "2026-01"), ("total_cents", 4_990L), ("created_at", server.Clock.GetUtcNow().AddMinutes(3))); // after it has cleared
+        await InsertAsync("commissions", ("order_number", order), ("seq", 0), ("partner_code", "acme"), ("base_cents", 49_900L), ("rate_bps", 1000), ("amount_cents", 4_990L), ("status", "payable"), ("clears_on", "2026-01-31"), ("statement", "ST-acme-1"), ("created_at", Later()), ("payable_at", Later()));
+        Later();
+        Later();
+        await server.Services.GetRequiredService<AuditLog>().WriteAsync("operator", "customer-called", order, null, Ct);
+        Later();
+        await server.EventAsync("charge.refunded", order, new { metadata = true });
+        await server.ToDoAsync(order, "refunded");
+
+        using var http = await ConsoleHttp.SignInAsync(server.Http.BaseAddress!, "viewer", Ct);
+        var page = await http.PageAsync("/orders/" + order, Ct);
+        var lines = page.QuerySelectorAll(".timeline li").Select(static li => (At: li.QuerySelector("time")!.GetAttribute("datetime")!, Text: string.Join(' ', li.QuerySelector(".what")!.TextContent.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)))).ToList();
+        Assert.Equal(lines.Select(static l => l.At).Order(StringComparer.Ordinal), lines.Select(static l => l.At));
+        var before = -1;
+        foreach (var moment in (string[][])
+        [
+            ["Checkout", "Webhook stripe sent checkout.session.completed", "499.00 USD came in by card (", "Workflow started order-fulfilment version 1", "ERPNext", "Workflow started service-probe version 1", "Mail sent"],
+            ["Workflow started ask version 1", "The workflow asked for two approvals: Pay the government's fee, until"],
+            ["Sandbox Admin approved Pay the government's fee by the API The fee is right."],
+            ["Ada Admin approved Pay the government's fee by the API Seen the invoice.", "Workflow finished ask version 1"],
+            ["Olive Officer authorized exactly these values"],
+            ["Portal showed 2 screens", "Evidence sealed: 3 files, number 900000 of the chain"],
+            ["Crypto received 499.0 ETH-USDC, worth 499.00 USD transaction 0xfeed"],
+            ["Crypto waits for a person: 499.0 ETH-USDC"],
+            ["Bank received 498.50 USD from BRIDGE BUILDING INC matched by memo"],
+            ["Commission earned: 49.90 USD for acme 10 % of 499.00 USD"],
+            ["Commission cleared: 49.90 USD for acme"],
+            ["Commission put on the statement: 49.90 USD for acme statement ST-acme-1, not mailed yet"],
+            ["operator customer called"],
+            ["Webhook stripe sent charge.refunded", "499.00 USD went back (", "ToDo raised: refunded"],
+        ])
+        {
+            var places = moment.Select(part => (Part: part, Place: lines.FindIndex(l => l.Text.Contains(part, StringComparison.Ordinal)))).ToList();
+            Assert.All(places, p => Assert.True(p.Place > before, $"“{p.Part}” is line {p.Place}, expected one after {before} of:\n{string.Join('\n', lines)}"));
+            before = places.Max(static p => p.Place);
+        }
+
+        // Every word once, with the way to what it is about.
+        Assert.Equal(2, lines.Count(static l => l.Text.Contains("approved Pay", StringComparison.Ordinal)));
+        Assert.DoesNotContain(lines, static l => l.Text.Contains("approval approved", StringComparison.Ordinal));
+        Assert.Equal(3, page.QuerySelectorAll($".timeline a[href='/approvals/{approval.Id}']").Length);
+        Assert.Equal(2, page.QuerySelectorAll(".timeline .pictures img").Length);
+        foreach (var part in (string[])["commissions", "deposits", "crypto"]) Assert.NotNull(page.QuerySelector($".timeline a[href='/treasury/{part}?order={order}']"));
+
+        DateTimeOffset Later()
+        {
+            server.Clock.Advance(TimeSpan.FromMinutes(1));
+            return server.Clock.GetUtcNow();
+        }
+
+        Task InsertAsync(string table, params (string Name, object? Value)[] values) => server.ExecuteAsync(
+            $"INSERT INTO {table} ({string.Join(", ", values.Select(static v => v.Name))}) VALUES ({string.Join(", ", values.Select(static v => "@" + v.Name))})", values);
     }
 
     [Fact]

@@ -38,9 +38,12 @@ public partial class ApprovalServer(Func<CancellationToken, Task<string?>> datab
     }
 
     /// <summary>Starts the workflow that asks; gives the request once it is there.</summary>
-    public async Task<Approval> AskAsync(string? title = null, object? more = null)
+    /// <param name="title">What is to be approved.</param>
+    /// <param name="more">More inputs of the workflow.</param>
+    /// <param name="key">The order it is about; else one that there is not.</param>
+    public async Task<Approval> AskAsync(string? title = null, object? more = null, string? key = null)
     {
-        var key = "ask-" + Guid.NewGuid().ToString("N")[..8];
+        key ??= "ask-" + Guid.NewGuid().ToString("N")[..8];
         var input = new Dictionary<string, object> { ["Key"] = key, ["Title"] = title ?? "Pay 1,250 dollars for " + key };
         foreach (var (name, value) in JsonSerializer.SerializeToNode(more ?? new { })!.AsObject()) input[name] = value!.GetValueKind() == JsonValueKind.Number ? value.GetValue<int>() : value.ToString();
         Assert.True(await Services.GetRequiredService<IWorkflowDispatch>().TryDispatchAsync("ask", key, input, Ct));
