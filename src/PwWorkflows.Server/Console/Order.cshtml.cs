@@ -167,7 +167,7 @@ internal sealed class OrderPage(OrderReader reader, IOrders orders, ApprovalStor
         money.AddRange(await database.QueryAsync(
             "SELECT amount_cents, counterparty, memo, matched_by, received_at FROM relay_deposits WHERE matched_order_id = @order ORDER BY id", ofOrder,
             r => new TimelineItem(r.Time(4), "Bank", "received", Show.Link($"{Show.Money(r.GetInt64(0), "usd")} from {r.GetString(1)}", At("deposits")), Tone.Good)
-            { Detail = $"matched by {r.Text(3)}{(r.Text(2) is { } memo ? $", memo “{memo}”" : "")}" }, ct).ConfigureAwait(false));
+            { Detail = $"matched by its {r.Text(3)}{(r.Text(2) is { } memo ? $" “{memo}”" : "")}" }, ct).ConfigureAwait(false));
 
         var earned = await database.QueryAsync(
             """

@@ -26,7 +26,7 @@
     const { approval, checks, standing, amount } = view;
     shown = JSON.stringify([approval.id, approval.status, approval.decisions.length]);
     watched = approval.id;
-    const note = make('textarea', { id: 'pw-note', rows: '3', maxlength: '2000' });
+    const note = make('textarea', { id: 'pw-note', rows: '2', maxlength: '2000' });
     const message = make('p', { class: 'pw-said', role: 'status', text: said ?? '' });
     const decide = async (button, decision) => {
       if (busy) return;
@@ -70,12 +70,14 @@
         make('h3', { text: 'Checks' }),
         make('ul', {}, ...checks.map(c => make('li', { class: c.passed ? 'pw-met' : 'pw-unmet', text: (c.passed ? '✓ ' : '✗ ') + c.text }))),
       ] : []),
-      ...(view.may_reject || view.may_approve ? [
-        make('label', { for: 'pw-note', text: 'Note (needed to reject)' }), note,
-        make('div', { class: 'pw-word' }, ...(view.may_approve ? [button(amount ? 'Approve ' + amount : 'Approve', 'approve', 'pw-approve')] : []), button('Reject', 'reject', 'pw-reject')),
-      ] : []),
-      message,
       make('p', {}, make('a', { href: '/approvals/' + encodeURIComponent(approval.id), text: 'Open the request' })),
+      ...(view.may_reject || view.may_approve ? [
+        // Stays in view however long the facts are.
+        make('div', { class: 'pw-decide' },
+          make('label', { for: 'pw-note', text: 'Note (needed to reject)' }), note,
+          make('div', { class: 'pw-word' }, ...(view.may_approve ? [button(amount ? 'Approve ' + amount : 'Approve', 'approve', 'pw-approve')] : []), button('Reject', 'reject', 'pw-reject')),
+          message),
+      ] : [message]),
     );
     panel.hidden = false;
   }

@@ -297,7 +297,7 @@ public abstract class ApprovalApiTests(ApprovalServer server)
             ["Portal showed 2 screens", "Evidence sealed: 3 files, number 900000 of the chain"],
             ["Crypto received 499.0 ETH-USDC, worth 499.00 USD transaction 0xfeed"],
             ["Crypto waits for a person: 499.0 ETH-USDC"],
-            ["Bank received 498.50 USD from BRIDGE BUILDING INC matched by memo"],
+            ["Bank received 498.50 USD from BRIDGE BUILDING INC matched by its memo “PW-"],
             ["Commission earned: 49.90 USD for acme 10 % of 499.00 USD"],
             ["Commission cleared: 49.90 USD for acme"],
             ["Commission put on the statement: 49.90 USD for acme statement ST-acme-1, not mailed yet"],

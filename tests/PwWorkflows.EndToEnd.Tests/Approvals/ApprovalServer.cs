@@ -122,6 +122,8 @@ public partial class ApprovalServer(Func<CancellationToken, Task<string?>> datab
                         ("title", Input("String", "JavaScript", "getInput('Title')")),
                         ("details", Input("ObjectDictionary", "JavaScript", "({ 'To': 'Acme <b>Telecom</b>', 'Account': 'Relay', 'Urgent': true, 'Invoices': 3 })")),
                         ("orderNumber", Input("String", "JavaScript", "getInput('Key')")),
+                        // As long as that of a filing: a word that no line breaks.
+                        ("subject", Input("String", "JavaScript", "getInput('Key') + ':' + 'c0ffee'.repeat(12)")),
                         ("people", Input("Int32", "JavaScript", "getInput('People') || 1")),
                         ("amountCents", Input("Int64", "JavaScript", "getInput('AmountCents')")),
                         ("requestedBy", Input("String", "JavaScript", "getInput('RequestedBy')")),

@@ -148,7 +148,7 @@ public sealed class ConsoleTab : IAsyncDisposable
     /// <summary>Waits for a text on the page.</summary>
     public Task SeesAsync(string text) => Page.GetByText(text).First.WaitForAsync();
 
-    /// <summary>Keeps a picture for people to look at, and checks names, contrast and that nothing is wider than the screen.</summary>
+    /// <summary>Keeps a picture for people to look at, and checks names, contrast and that nothing is wider than the screen or the card it is in.</summary>
     public async Task PictureAsync(string name)
     {
         await Page.KeepPictureAsync($"console-{name}{_kind}", fullPage: true);
@@ -157,6 +157,8 @@ public sealed class ConsoleTab : IAsyncDisposable
             "async () => (await axe.run(document, { resultTypes: ['violations'] })).violations.map(v => v.id + ': ' + v.help + ' at ' + v.nodes.slice(0, 3).map(n => n.html).join(' | '))");
         Assert.True(faults.GetArrayLength() == 0, $"{name}{_kind}: {faults}");
         Assert.True(await Page.EvaluateAsync<bool>("() => document.documentElement.scrollWidth <= document.documentElement.clientWidth"), $"{name}{_kind} is wider than the screen.");
+        var wide = await Page.EvaluateAsync<string[]>("() => [...document.querySelectorAll('.card')].filter(c => c.scrollWidth > c.clientWidth + 1).map(c => c.innerText.slice(0, 200))");
+        Assert.True(wide.Length == 0, $"{name}{_kind} has text beyond its card: {string.Join(" | ", wide)}");
     }
 
     public ValueTask DisposeAsync() => _watch.EndAsync(() => _context.CloseAsync());
