@@ -116,10 +116,13 @@
   const topicOf = part => part.dataset.live?.split('~')[0];
   const typed = part => [...part.querySelectorAll('input:not([type=hidden]), textarea')].some(i => i.type === 'checkbox' ? i.checked !== i.defaultChecked : i.value !== i.defaultValue);
 
-  // Nothing jumps under somebody who reads: a part is renewed only while the page is seen and nothing in it is open, chosen, typed or on its way to the server.
+  // What was sent brings a page of its own. A page that is renewed or loaded again meanwhile would take its place, and its answer, such as that somebody else was first, would never be seen.
+  const sending = () => document.querySelector('form[aria-busy]') !== null;
+
+  // Nothing jumps under somebody who reads: a part is renewed only while the page is seen, nothing is on its way to the server, and nothing in the part is open, chosen or typed.
   function held(part) {
     const selection = document.getSelection();
-    return document.hidden || part.querySelector('details[open], :focus-visible, tr[data-chosen], form[aria-busy]') || typed(part) || (selection && !selection.isCollapsed && part.contains(selection.anchorNode));
+    return document.hidden || sending() || part.querySelector('details[open], :focus-visible, tr[data-chosen]') || typed(part) || (selection && !selection.isCollapsed && part.contains(selection.anchorNode));
   }
   function offer(show) {
     let button = document.querySelector('[data-renew]');
@@ -187,6 +190,8 @@
     if ('now' in part.dataset) { stale.delete(topicOf(part)); offer(stale.size > 0); return; }
     if (held(part)) event.preventDefault();
   });
+
+  document.addEventListener('htmx:beforeOnLoad', event => { if (sending()) event.preventDefault(); });
 
   // What somebody typed is still there when the page is loaded again, until it is sent.
   const places = document.querySelectorAll('textarea[data-keep]');
