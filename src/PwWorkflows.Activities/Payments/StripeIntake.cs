@@ -8,7 +8,8 @@ namespace PwWorkflows.Activities.Payments;
 
 /// <summary>
 /// Takes Stripe's events in: checks, looks once at the inbox and the orders, decides, and enlists everything it writes in the commit of the
-/// running workflow step.
+/// running workflow step. The plain payment of an order is not even looked up: it is written under the condition that all is as it nearly always
+/// is; when it is not, the commit is refused, the step runs again, and then it looks.
 /// </summary>
 public sealed class StripeIntake
 {
@@ -21,6 +22,7 @@ public sealed class StripeIntake
     private readonly IPwDatabase _database;
     private readonly TimeProvider _time;
     private readonly PaymentOptions _options;
+    private readonly RecentIds _seen = new(4096);
 
     /// <summary>Creates the service.</summary>
     public StripeIntake(IPwDatabase database, TimeProvider time, IOptions<PaymentOptions> options)
@@ -44,6 +46,13 @@ public sealed class StripeIntake
         var fact = StripeRules.Read(e);
         // Rightly signed, so all of it is kept: whoever mends this reads there what Stripe meant.
         if (fact is StripeFact.Malformed malformed) return (e, Reject($"{e.Type}: {malformed.Why}", body, headers, instanceId, keepAll: true));
+        if (e.Type == "checkout.session.completed" && fact is StripeFact.Checkout checkout && PlainPayment(e, checkout) is { } plain && _seen.Add(e.Id))
+        {
+            EnlistInbox(e.Id, e.Type, plain, null, headers, body, instanceId);
+            EnlistPlain(e, checkout, plain);
+            return (e, plain);
+        }
+
         var look = await LookAsync(e.Id, fact, ct).ConfigureAwait(false);
         if (look.Known) return (e, new StripeDecision(StripeOutcomes.Duplicate, "duplicate", $"the event {e.Id} has come before", look.Orders));
 
@@ -98,6 +107,34 @@ public sealed class StripeIntake
         var decision = new StripeDecision(StripeOutcomes.Rejected, "rejected", why, []);
         EnlistInbox(null, null, decision, null, headers, keepAll || body.Length <= RejectedBodyBytes ? body : body[..RejectedBodyBytes], instanceId);
         return decision;
+    }
+
+    /// <summary>What becomes of a checkout when its order is there, open, and has the price that was paid; <c>null</c> when it might be anything else.</summary>
+    private StripeDecision? PlainPayment(StripeEvent e, StripeFact.Checkout checkout)
+    {
+        if (checkout is not { NewStatus: PaymentStatuses.Paid, OrderReference: { } number, AmountCents: { } amount, Currency: { } currency } || IsBatch(number)) return null;
+        var order = new PayableOrder(number, amount, currency, PaymentStatuses.Pending, null, null, 0, WasPaid: false);
+        return StripeRules.Decide(checkout, e.LiveMode, _options.ExpectsLiveMode, [order], null) is { Outcome: StripeOutcomes.Paid } paid ? paid : null;
+    }
+
+    // Everything that the look-up would have shown is a condition here, but for the event itself, which the inbox takes once.
+    private void EnlistPlain(StripeEvent e, StripeFact.Checkout checkout, StripeDecision decision)
+    {
+        var now = _time.GetUtcNow();
+        var order = decision.Orders[0];
+        _database.Enlist(
+            """
+            UPDATE compliance_orders SET payment_status = 'paid', payment_method = @method, payment_intent = @intent, checkout_session_id = @session,
+                stripe_subscription_id = COALESCE(@subscription, stripe_subscription_id), paid_at = @now, updated_at = @now
+            WHERE order_number = @order AND payment_status = 'pending' AND paid_at IS NULL AND refunded_cents = 0 AND amount_cents = @amount AND currency = @currency
+                AND (SELECT COUNT(*) FROM order_payments p WHERE p.provider = 'stripe' AND p.reference = @session AND p.purpose = 'paid') = 0
+                AND (SELECT COUNT(*) FROM webhook_inbox w WHERE w.status = 'waiting' AND w.takes_back = @intent) = 0
+            """,
+            Parameters.Of(("method", checkout.Method), ("intent", checkout.PaymentIntent), ("session", checkout.SessionId), ("subscription", checkout.Subscription),
+                ("now", now), ("order", order.OrderNumber), ("amount", order.AmountCents), ("currency", order.Currency)),
+            1);
+        EnlistPayment(e, order, checkout.SessionId, "paid", order.AmountCents, order.Currency, checkout.Method, now, checkout.PaymentIntent);
+        EnlistTimeline(e, order, decision, now);
     }
 
     /// <summary>What one look shows.</summary>
@@ -173,8 +210,10 @@ public sealed class StripeIntake
 
     private const string BySubscription = "compliance_orders o ON o.stripe_subscription_id = @value";
 
+    private static bool IsBatch(string reference) => reference.StartsWith("CB-", StringComparison.OrdinalIgnoreCase);
+
     private static (string Orders, string Value) ByReference(string reference) =>
-        reference.StartsWith("CB-", StringComparison.OrdinalIgnoreCase)
+        IsBatch(reference)
             ? ("compliance_orders o ON o.batch_number = @value", reference)
             : ("compliance_orders o ON o.order_number = @value", reference);
 
@@ -257,13 +296,16 @@ public sealed class StripeIntake
                     break;
             }
 
-            _database.Enlist(
-                "INSERT INTO order_timeline (order_number, at, event, message) VALUES (@order, @at, @event, @message)",
-                Parameters.Of(("order", order.OrderNumber), ("at", now), ("event", decision.InboxStatus == "suspicious" ? "payment-suspicious" : e.Type),
-                    ("message", $"{decision.Reason} ({e.Id})")),
-                1);
+            EnlistTimeline(e, order, decision, now);
         }
     }
+
+    private void EnlistTimeline(StripeEvent e, PayableOrder order, StripeDecision decision, DateTimeOffset now) =>
+        _database.Enlist(
+            "INSERT INTO order_timeline (order_number, at, event, message) VALUES (@order, @at, @event, @message)",
+            Parameters.Of(("order", order.OrderNumber), ("at", now), ("event", decision.InboxStatus == "suspicious" ? "payment-suspicious" : e.Type),
+                ("message", $"{decision.Reason} ({e.Id})")),
+            1);
 
     // Two events about one movement of money (there may be two ids for one change) leave one line.
     private void EnlistPayment(StripeEvent e, PayableOrder order, string reference, string purpose, long amount, string currency, string? method, DateTimeOffset now, string? paymentIntent = null) =>
@@ -275,6 +317,26 @@ public sealed class StripeIntake
             """,
             Parameters.Of(("reference", reference), ("purpose", purpose), ("order", order.OrderNumber), ("amount", amount), ("currency", currency.ToLowerInvariant()),
                 ("method", method), ("event", e.Id), ("at", now), ("intent", paymentIntent)));
+}
+
+/// <summary>The ids seen last, so many at most.</summary>
+internal sealed class RecentIds(int capacity)
+{
+    private readonly Lock _lock = new();
+    private readonly HashSet<string> _known = new(StringComparer.Ordinal);
+    private readonly Queue<string> _order = new();
+
+    /// <summary>Whether an id is new; from now on it is not.</summary>
+    public bool Add(string id)
+    {
+        lock (_lock)
+        {
+            if (!_known.Add(id)) return false;
+            _order.Enqueue(id);
+            if (_order.Count > capacity) _known.Remove(_order.Dequeue());
+            return true;
+        }
+    }
 }
 
 /// <summary>The headers of a request that are worth keeping; never the ones that prove something.</summary>

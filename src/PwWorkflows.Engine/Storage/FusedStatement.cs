@@ -9,7 +9,8 @@ namespace PwWorkflows.Engine.Storage;
 /// <summary>
 /// Equal statements of several callers as one, with their values as arrays: the database plans, starts and ends one statement instead of many. Only where the one means
 /// exactly what the many mean: an insert of one row, an update that must touch one row for each set of values and finds it by a column that equals a value, each another
-/// one, so that no row can belong to two; or a look-up.
+/// one, so that no row can belong to two; or a look-up. Rows of other tables that an update counts are counted as they are before any of the updates, as callers that
+/// look first and write then would see them.
 /// </summary>
 internal sealed partial class FusedStatement
 {
@@ -159,7 +160,7 @@ internal sealed partial class FusedStatement
             return tail.Contains('@') ? null : new FusedStatement(Kind.Insert, $"{insert.Groups[1].Value} SELECT {sql[open..close]}", tail);
         }
 
-        if (Update().Match(sql) is { Success: true } update && !From().IsMatch(sql))
+        if (Update().Match(sql) is { Success: true } update && !From().IsMatch(WithoutCounts(sql, update.Groups["table"].Value)))
         {
             var keys = KeysOf(update.Groups[2].Value);
             return keys.Count == 0 ? null : new FusedStatement(Kind.Update, update.Groups[1].Value, update.Groups[2].Value, keys);
@@ -167,6 +168,9 @@ internal sealed partial class FusedStatement
 
         return Select().IsMatch(sql) && !Locks().IsMatch(sql) ? new FusedStatement(Kind.Select, sql, "") : null;
     }
+
+    /// <summary>A statement without its counts of rows of other tables than the one it updates.</summary>
+    private static string WithoutCounts(string sql, string table) => Counts().Replace(sql, count => Regex.IsMatch(count.Value, $@"\b{Regex.Escape(table)}\b", RegexOptions.IgnoreCase) ? count.Value : "");
 
     /// <summary>The parameters that some column must equal for the condition to hold.</summary>
     private static List<string> KeysOf(string where)
@@ -234,11 +238,15 @@ internal sealed partial class FusedStatement
     [GeneratedRegex(@"\A\s+ON\s+CONFLICT\b", RegexOptions.IgnoreCase)]
     private static partial Regex Conflict();
 
-    [GeneratedRegex(@"\A(UPDATE\s+[a-z_][a-z0-9_.]*\s+SET\s.+?)\sWHERE\s(.+)\z", RegexOptions.IgnoreCase | RegexOptions.Singleline)]
+    [GeneratedRegex(@"\A(UPDATE\s+(?<table>[a-z_][a-z0-9_.]*)\s+SET\s.+?)\sWHERE\s(.+)\z", RegexOptions.IgnoreCase | RegexOptions.Singleline)]
     private static partial Regex Update();
 
     [GeneratedRegex(@"\b(from|select)\b", RegexOptions.IgnoreCase)]
     private static partial Regex From();
+
+    // A count of rows of one table, with no brackets inside.
+    [GeneratedRegex(@"\(\s*SELECT\s+COUNT\(\*\)\s+FROM\s[^()]*\)", RegexOptions.IgnoreCase)]
+    private static partial Regex Counts();
 
     [GeneratedRegex(@"\bor\b", RegexOptions.IgnoreCase)]
     private static partial Regex Or();

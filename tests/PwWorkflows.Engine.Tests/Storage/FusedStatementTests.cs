@@ -12,6 +12,7 @@ public sealed class FusedStatementTests
     [InlineData("INSERT INTO t (id, v) VALUES (@id, CAST(@v AS bigint) + 1) ON CONFLICT (id) DO NOTHING")]
     [InlineData("UPDATE t SET v = @v WHERE id = @id")]
     [InlineData("UPDATE t SET v = CASE WHEN v > 0 THEN v ELSE @v END WHERE id = @id AND v <> @v")]
+    [InlineData("UPDATE t SET v = @v WHERE id = @id AND (SELECT COUNT(*) FROM others o WHERE o.owner = @id) = 0")]
     [InlineData("SELECT v FROM t WHERE id = @id AND v = @v")]
     public void Equal_statements_become_one(string sql) =>
         Assert.Contains("unnest($1::text[], $2::bigint[])", FusedStatement.Of(sql)!.Fuse(Writes(sql, "a", "b"))!.CommandText, StringComparison.Ordinal);
@@ -25,6 +26,9 @@ public sealed class FusedStatementTests
     [InlineData("UPDATE t SET v = @v WHERE id = @id OR v = @v")]
     [InlineData("UPDATE t SET v = @v WHERE NOT id = @id")]
     [InlineData("UPDATE t SET v = (SELECT 1) WHERE id = @id")]
+    [InlineData("UPDATE t SET v = @v WHERE id = @id AND (SELECT COUNT(*) FROM t WHERE v = @v) = 0")]
+    [InlineData("UPDATE t SET v = @v WHERE id = @id AND (SELECT COUNT(*) FROM others o JOIN t ON t.v = o.v WHERE o.v = @v) = 0")]
+    [InlineData("UPDATE t SET v = @v WHERE id = @id AND (SELECT max(v) FROM others) = 0")]
     [InlineData("DELETE FROM t WHERE id = @id")]
     [InlineData("SELECT v FROM t WHERE id = @id FOR UPDATE")]
     public void A_statement_that_might_mean_something_else_stays_alone(string sql) =>
