@@ -264,7 +264,7 @@ internal abstract class EngineStoreBase(StoreOptions options, TimeProvider time,
         ArgumentOutOfRangeException.ThrowIfNegative(take);
         var (where, args) = Where(filter, await FindSearchedAsync(filter, ct).ConfigureAwait(false));
         var limits = string.Create(CultureInfo.InvariantCulture, $" LIMIT {take} OFFSET {skip}");
-        var by = string.Create(CultureInfo.InvariantCulture, $" ORDER BY {OrderColumn(order)} {(descending ? "DESC" : "ASC")}{(order == InstanceOrder.Created ? "" : " NULLS LAST")}, i.id {(descending ? "DESC" : "ASC")}");
+        var by = string.Create(CultureInfo.InvariantCulture, $" ORDER BY {OrderColumn(order)} {(descending ? "DESC" : "ASC")}{(order is InstanceOrder.Finished or InstanceOrder.Name ? " NULLS LAST" : "")}, i.id {(descending ? "DESC" : "ASC")}");
         // The inner select finds the page in the index alone; only the rows of the page are fetched.
         var items = await QueryAsync(
             "SELECT " + InstanceColumns + " FROM (SELECT i.id AS page_id FROM workflow_instances i" + where + by + limits +
