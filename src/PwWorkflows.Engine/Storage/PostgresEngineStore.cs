@@ -35,7 +35,7 @@ internal sealed class PostgresEngineStore : EngineStoreBase
         _claims = new PostgresClaims(_claimers, _hot, SelectInstance, MapInstance, () => NowArgument, () => CountRoundTrips());
         _database = new PostgresDatabase(options.ConnectionString, () => CountRoundTrips(), ExecuteAsync, _lookUps);
         _notifier = new PostgresNotifier(_database.Source, options.ConnectionString, Signal, time, logger);
-        _loops = [.. Enumerable.Range(0, options.CommitLoops).Select(_ => Task.Run(RunCommitsAsync))];
+        _loops = [.. Enumerable.Range(0, options.CommitLoops).Select(_ => Task.Factory.StartNew(RunCommits, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))];
     }
 
     public override IEngineDatabase Database => _database;
@@ -107,14 +107,15 @@ internal sealed class PostgresEngineStore : EngineStoreBase
         return request.Done.Task;
     }
 
-    private async Task RunCommitsAsync()
+    // A thread of its own that waits for the database itself: on a busy machine each hop from the socket's thread to one of the pool is as long as a statement.
+    private void RunCommits()
     {
         var batch = new List<WriteRequest>(Options.MaxCommitsPerTransaction);
         var rewake = new HashSet<string>(StringComparer.Ordinal);
         NpgsqlConnection? connection = null;
         try
         {
-            while (await _requests.Reader.WaitToReadAsync().ConfigureAwait(false))
+            while (_requests.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
             {
                 batch.Clear();
                 while (batch.Count < Options.MaxCommitsPerTransaction && _requests.Reader.TryRead(out var request))
@@ -126,11 +127,11 @@ internal sealed class PostgresEngineStore : EngineStoreBase
                 if (batch.Count == 0) continue;
                 try
                 {
-                    connection = await OpenAsync(connection).ConfigureAwait(false);
-                    await WriteBatchAsync(connection, batch, rewake).ConfigureAwait(false);
+                    connection = Open(connection);
+                    WriteBatch(connection, batch, rewake);
                     // A stimulus that was enqueued and tried while the bookmark's transaction was under way saw no bookmark, and the wake-up in that
                     // transaction did not see the stimulus. So it is woken once more, with the next commit or when there is none.
-                    if (rewake.Count > 0 && !_requests.Reader.TryPeek(out _)) await RewakeAsync(connection, rewake).ConfigureAwait(false);
+                    if (rewake.Count > 0 && !_requests.Reader.TryPeek(out _)) Rewake(connection, rewake);
                 }
                 catch (Exception exception)
                 {
@@ -142,18 +143,18 @@ internal sealed class PostgresEngineStore : EngineStoreBase
         }
         finally
         {
-            if (connection is not null) await connection.DisposeAsync().ConfigureAwait(false);
+            connection?.Dispose();
         }
     }
 
-    private async Task<NpgsqlConnection> OpenAsync(NpgsqlConnection? connection)
+    private NpgsqlConnection Open(NpgsqlConnection? connection)
     {
         if (connection is { FullState: System.Data.ConnectionState.Open }) return connection;
-        if (connection is not null) await connection.DisposeAsync().ConfigureAwait(false);
-        return await _writers.OpenConnectionAsync().ConfigureAwait(false);
+        connection?.Dispose();
+        return _writers.OpenConnection();
     }
 
-    private async Task WriteBatchAsync(NpgsqlConnection connection, List<WriteRequest> batch, HashSet<string> rewake)
+    private void WriteBatch(NpgsqlConnection connection, List<WriteRequest> batch, HashSet<string> rewake)
     {
         var again = rewake.ToArray();
         rewake.Clear();
@@ -164,7 +165,7 @@ internal sealed class PostgresEngineStore : EngineStoreBase
 
         try
         {
-            await ExecuteAsync(connection, batch, again).ConfigureAwait(false);
+            Execute(connection, batch, again);
             foreach (var request in batch) request.Done.TrySetResult();
             return;
         }
@@ -179,17 +180,17 @@ internal sealed class PostgresEngineStore : EngineStoreBase
             if (batch.Count > 1) Log.JointCommitRefused(Logger, batch.Count, refused is PostgresException p ? p.SqlState : refused.Message);
         }
 
-        foreach (var request in batch) await WriteAloneAsync(connection, request).ConfigureAwait(false);
+        foreach (var request in batch) WriteAlone(connection, request);
     }
 
-    private async Task WriteAloneAsync(NpgsqlConnection connection, WriteRequest request)
+    private void WriteAlone(NpgsqlConnection connection, WriteRequest request)
     {
         const int Tries = 5;
         for (var attempt = 1; ; attempt++)
         {
             try
             {
-                await ExecuteAsync(connection, [request], []).ConfigureAwait(false);
+                Execute(connection, [request], []);
                 request.Done.TrySetResult();
                 return;
             }
@@ -202,24 +203,24 @@ internal sealed class PostgresEngineStore : EngineStoreBase
         }
     }
 
-    private async Task ExecuteAsync(NpgsqlConnection connection, IReadOnlyList<WriteRequest> requests, string[] wakeAgain)
+    private void Execute(NpgsqlConnection connection, IReadOnlyList<WriteRequest> requests, string[] wakeAgain)
     {
         var commit = new PostgresCommit(requests, ClockOverride?.Invoke(), wakeAgain);
-        await using var batch = new NpgsqlBatch(connection);
+        using var batch = new NpgsqlBatch(connection);
         commit.AddTo(batch.BatchCommands);
         CountRoundTrips();
         if (commit.RowsToCheck.Count == 0)
         {
             // One round trip: the statements of a batch are one transaction.
-            await batch.ExecuteNonQueryAsync().ConfigureAwait(false);
+            batch.ExecuteNonQuery();
             commit.CountRows();
             return;
         }
 
         // BEGIN travels with the batch.
-        await using var transaction = await connection.BeginTransactionAsync().ConfigureAwait(false);
+        using var transaction = connection.BeginTransaction();
         batch.Transaction = transaction;
-        await batch.ExecuteNonQueryAsync().ConfigureAwait(false);
+        batch.ExecuteNonQuery();
         foreach (var (command, expected) in commit.RowsToCheck)
         {
             var touched = command.RecordsAffected;
@@ -228,17 +229,17 @@ internal sealed class PostgresEngineStore : EngineStoreBase
         }
 
         CountRoundTrips();
-        await transaction.CommitAsync().ConfigureAwait(false);
+        transaction.Commit();
         commit.CountRows();
     }
 
-    private async Task RewakeAsync(NpgsqlConnection connection, HashSet<string> hashes)
+    private void Rewake(NpgsqlConnection connection, HashSet<string> hashes)
     {
         var again = hashes.ToArray();
         hashes.Clear();
         try
         {
-            await ExecuteAsync(connection, [], again).ConfigureAwait(false);
+            Execute(connection, [], again);
         }
         catch (DbException exception)
         {
