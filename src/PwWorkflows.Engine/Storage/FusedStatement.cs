@@ -125,14 +125,15 @@ internal sealed partial class FusedStatement
 
     private string Text(List<(string Name, string Type)> columns, List<string> nulls, bool expected)
     {
-        var arrays = string.Join(", ", columns.Select(static (c, i) => string.Create(CultureInfo.InvariantCulture, $"${i + 1}::{c.Type}[]")));
-        var names = string.Join(", ", columns.Select(static c => Field(c.Name)));
+        // In a select list, not in FROM: see PostgresCommit.Rows.
+        var values = string.Join(", ", columns.Select(static (c, i) => string.Create(CultureInfo.InvariantCulture, $"unnest(${i + 1}::{c.Type}[]) AS {Field(c.Name)}")));
+        var numbered = $"(SELECT {values}, generate_subscripts($1::{columns[0].Type}[], 1)::bigint AS row_of_given) AS given";
         string Named(string part) => Replace(part, name => nulls.Contains(name, StringComparer.Ordinal) ? "NULL" : "given." + Field(name));
         var sql = _kind switch
         {
-            Kind.Insert => $"{Named(_head)} FROM unnest({arrays}) AS given ({names}){_tail}",
-            Kind.Update => $"{Named(_head)} FROM unnest({arrays}) WITH ORDINALITY AS given ({names}, row_of_given) WHERE {Named(_tail)}",
-            _ => $"SELECT found.*, given.row_of_given FROM unnest({arrays}) WITH ORDINALITY AS given ({names}, row_of_given) CROSS JOIN LATERAL ({Named(_head)}) found",
+            Kind.Insert => $"{Named(_head)} FROM (SELECT {values}) AS given{_tail}",
+            Kind.Update => $"{Named(_head)} FROM {numbered} WHERE {Named(_tail)}",
+            _ => $"SELECT found.*, given.row_of_given FROM {numbered} CROSS JOIN LATERAL ({Named(_head)}) found",
         };
         if (!expected) return sql;
         var count = string.Create(CultureInfo.InvariantCulture, $"${columns.Count + 1}");

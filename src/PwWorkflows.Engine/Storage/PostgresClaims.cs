@@ -31,7 +31,7 @@ internal sealed class PostgresClaims(NpgsqlDataSource impatient, NpgsqlDataSourc
         // Two statements, because the second must see what was committed while the first waited for a lease.
         batch.BatchCommands.Add(PostgresCommit.Statement(
             "INSERT INTO instance_leases AS l (instance_id, owner, token, until) SELECT t.id, t.owner, t.token, coalesce($5::timestamptz, now()) + t.lease " +
-            "FROM unnest($1::text[], $2::text[], $3::bigint[], $4::interval[]) AS t (id, owner, token, lease) WHERE EXISTS (SELECT 1 FROM workflow_instances i WHERE i.id = t.id) " +
+            "FROM " + PostgresCommit.TakeRows + " WHERE EXISTS (SELECT 1 FROM workflow_instances i WHERE i.id = t.id) " +
             "ON CONFLICT (instance_id) DO UPDATE SET owner = excluded.owner, token = excluded.token, until = excluded.until, takeovers = l.takeovers + 1 " +
             // Its own token is there already when an answer was lost and the claim is made once more.
             "WHERE l.until <= coalesce($5::timestamptz, now()) OR l.token = excluded.token RETURNING instance_id",

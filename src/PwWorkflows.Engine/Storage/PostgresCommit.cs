@@ -22,9 +22,54 @@ internal sealed class PostgresCommit(IReadOnlyList<WriteRequest> requests, DateT
     private const string InstanceFields =
         "id, definition_id, definition_version_id, version, content_hash, status, correlation_id, name, parent_instance_id, activation_key, incident_count, created_at, updated_at, finished_at, state";
 
-    private const string InstanceArrays =
-        "unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::integer[], " +
-        "$12::timestamptz[], $13::timestamptz[], $14::timestamptz[], $15::bytea[])";
+    private static readonly string InstanceRows = Rows(
+        "id text, definition_id text, definition_version_id text, version integer, content_hash text, status text, correlation_id text, name text, parent_instance_id text, activation_key text, " +
+        "incident_count integer, created_at timestamptz, updated_at timestamptz, finished_at timestamptz, state bytea");
+
+    internal static readonly string ReleaseRows = Rows("id text, token bigint");
+    private static readonly string RenewRows = Rows("id text, token bigint, lease interval");
+    internal static readonly string TakeRows = Rows("id text, owner text, token bigint, lease interval");
+    private static readonly string BookmarkRows = Rows("id text, instance_id text, hash text, name text, activity_instance_id text, correlation_id text, created_at timestamptz");
+    private static readonly string JournalRows = Rows("instance_id text, first_sequence bigint, last_sequence bigint, created_at timestamptz, entries bytea");
+    private static readonly string ItemRows = Rows(
+        "id text, kind text, instance_id text, due_at timestamptz, taken_by text, lease interval, hash text, correlation_id text, owner_key text, payload bytea");
+
+    private static readonly string ReleaseLeases =
+        "WITH gone AS (DELETE FROM instance_leases l USING " + ReleaseRows + " WHERE l.instance_id = t.id AND l.token = t.token RETURNING 1) " +
+        $"SELECT engine_require((SELECT count(*) FROM gone), $3, '{LeaseLost}')";
+
+    private static readonly string RenewLeases =
+        "WITH held AS (UPDATE instance_leases l SET until = coalesce($5::timestamptz, now()) + t.lease FROM " + RenewRows + " " +
+        $"WHERE l.instance_id = t.id AND l.token = t.token RETURNING 1) SELECT engine_require((SELECT count(*) FROM held), $4, '{LeaseLost}')";
+
+    private static readonly string TakeLeases =
+        "WITH taken AS (INSERT INTO instance_leases AS l (instance_id, owner, token, until) SELECT t.id, t.owner, t.token, coalesce($6::timestamptz, now()) + t.lease " +
+        "FROM " + TakeRows + " " +
+        "ON CONFLICT (instance_id) DO UPDATE SET owner = excluded.owner, token = excluded.token, until = excluded.until WHERE l.until <= coalesce($6::timestamptz, now()) RETURNING 1) " +
+        $"SELECT engine_require((SELECT count(*) FROM taken), $5, '{LeaseLost}')";
+
+    private static readonly string InsertInstances =
+        $"INSERT INTO workflow_instances ({InstanceFields}) SELECT * FROM {InstanceRows}";
+
+    private static readonly string UpdateInstances =
+        "WITH updated AS (UPDATE workflow_instances i SET definition_id = t.definition_id, definition_version_id = t.definition_version_id, version = t.version, content_hash = t.content_hash, " +
+        "status = t.status, correlation_id = t.correlation_id, name = t.name, parent_instance_id = t.parent_instance_id, activation_key = t.activation_key, incident_count = t.incident_count, " +
+        $"updated_at = t.updated_at, finished_at = t.finished_at, state = t.state FROM {InstanceRows} WHERE i.id = t.id RETURNING 1) " +
+        $"SELECT engine_require((SELECT count(*) FROM updated), $16, '{LeaseLost}')";
+
+    private static readonly string InsertBookmarks =
+        "INSERT INTO workflow_bookmarks (id, instance_id, hash, name, activity_instance_id, correlation_id, created_at) " +
+        "SELECT * FROM " + BookmarkRows;
+
+    private static readonly string InsertJournal =
+        "INSERT INTO workflow_journal (instance_id, first_sequence, last_sequence, created_at, entries) " +
+        "SELECT * FROM " + JournalRows;
+
+    private static readonly string InsertItems =
+        "INSERT INTO work_items (id, kind, instance_id, due_at, available_at, taken_by, attempts, hash, correlation_id, owner_key, payload) " +
+        "SELECT t.id, t.kind, t.instance_id, t.due_at, CASE WHEN t.taken_by IS NULL THEN t.due_at ELSE coalesce($11::timestamptz, now()) + t.lease END, " +
+        "t.taken_by, CASE WHEN t.taken_by IS NULL THEN 0 ELSE 1 END, t.hash, t.correlation_id, t.owner_key, t.payload " +
+        "FROM " + ItemRows + " ON CONFLICT (id) DO NOTHING";
 
     private readonly DateTimeOffset? _clock = clock?.ToUniversalTime();
     private IList<NpgsqlBatchCommand> _commands = null!;
@@ -82,39 +127,31 @@ internal sealed class PostgresCommit(IReadOnlyList<WriteRequest> requests, DateT
         if (releases is not null)
         {
             Add(
-                "WITH gone AS (DELETE FROM instance_leases l USING unnest($1::text[], $2::bigint[]) AS t (id, token) WHERE l.instance_id = t.id AND l.token = t.token RETURNING 1) " +
-                $"SELECT engine_require((SELECT count(*) FROM gone), $3, '{LeaseLost}')",
+                ReleaseLeases,
                 Column(releases, r => r.Commit!.Lease!.InstanceId), Column(releases, r => r.Commit!.Lease!.Token), Typed((long)releases.Count));
         }
 
         if (renews is not null)
         {
             Add(
-                "WITH held AS (UPDATE instance_leases l SET until = coalesce($5::timestamptz, now()) + t.lease FROM unnest($1::text[], $2::bigint[], $3::interval[]) AS t (id, token, lease) " +
-                $"WHERE l.instance_id = t.id AND l.token = t.token RETURNING 1) SELECT engine_require((SELECT count(*) FROM held), $4, '{LeaseLost}')",
+                RenewLeases,
                 Column(renews, r => r.Commit!.Lease!.InstanceId), Column(renews, r => r.Commit!.Lease!.Token), Column(renews, r => r.Commit!.LeaseDuration), Typed((long)renews.Count), Clock());
         }
 
         if (takes is not null)
         {
             Add(
-                "WITH taken AS (INSERT INTO instance_leases AS l (instance_id, owner, token, until) SELECT t.id, t.owner, t.token, coalesce($6::timestamptz, now()) + t.lease " +
-                "FROM unnest($1::text[], $2::text[], $3::bigint[], $4::interval[]) AS t (id, owner, token, lease) " +
-                "ON CONFLICT (instance_id) DO UPDATE SET owner = excluded.owner, token = excluded.token, until = excluded.until WHERE l.until <= coalesce($6::timestamptz, now()) RETURNING 1) " +
-                $"SELECT engine_require((SELECT count(*) FROM taken), $5, '{LeaseLost}')",
+                TakeLeases,
                 Column(takes, r => r.Commit!.Instance.Id), Column(takes, r => r.Commit!.NodeId), Column(takes, r => r.NewToken), Column(takes, r => r.Commit!.LeaseDuration), Typed((long)takes.Count), Clock());
         }
 
         if (inserts is not null)
-            Add($"INSERT INTO workflow_instances ({InstanceFields}) SELECT * FROM {InstanceArrays}", Instances(inserts));
+            Add(InsertInstances, Instances(inserts));
 
         if (updates is not null)
         {
             Add(
-                "WITH updated AS (UPDATE workflow_instances i SET definition_id = t.definition_id, definition_version_id = t.definition_version_id, version = t.version, content_hash = t.content_hash, " +
-                "status = t.status, correlation_id = t.correlation_id, name = t.name, parent_instance_id = t.parent_instance_id, activation_key = t.activation_key, incident_count = t.incident_count, " +
-                $"updated_at = t.updated_at, finished_at = t.finished_at, state = t.state FROM {InstanceArrays} AS t ({InstanceFields}) WHERE i.id = t.id RETURNING 1) " +
-                $"SELECT engine_require((SELECT count(*) FROM updated), $16, '{LeaseLost}')",
+                UpdateInstances,
                 [.. Instances(updates), Typed((long)updates.Count)]);
         }
 
@@ -143,8 +180,7 @@ internal sealed class PostgresCommit(IReadOnlyList<WriteRequest> requests, DateT
         if (bookmarks is not null)
         {
             Add(
-                "INSERT INTO workflow_bookmarks (id, instance_id, hash, name, activity_instance_id, correlation_id, created_at) " +
-                "SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[])",
+                InsertBookmarks,
                 Column(bookmarks, b => b.Id), Column(bookmarks, b => b.InstanceId), Column(bookmarks, b => b.Hash), Column(bookmarks, b => b.Name),
                 Column(bookmarks, b => b.ActivityInstanceId), Column(bookmarks, b => b.CorrelationId), Column(bookmarks, b => b.CreatedAt.ToUniversalTime()));
         }
@@ -158,8 +194,7 @@ internal sealed class PostgresCommit(IReadOnlyList<WriteRequest> requests, DateT
         if (journal is not null)
         {
             Add(
-                "INSERT INTO workflow_journal (instance_id, first_sequence, last_sequence, created_at, entries) " +
-                "SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::bytea[])",
+                InsertJournal,
                 Column(journal, j => j.InstanceId), Column(journal, j => j.FirstSequence), Column(journal, j => j.LastSequence), Column(journal, j => j.CreatedAt.ToUniversalTime()),
                 Column(journal, j => StoreText.Bytes(j.Entries)));
         }
@@ -169,11 +204,7 @@ internal sealed class PostgresCommit(IReadOnlyList<WriteRequest> requests, DateT
     {
         static bool Taken((WorkItem Item, WriteRequest Request) i) => i.Request.TakenHere?.Contains(i.Item.Id) == true;
         Add(
-            "INSERT INTO work_items (id, kind, instance_id, due_at, available_at, taken_by, attempts, hash, correlation_id, owner_key, payload) " +
-            "SELECT t.id, t.kind, t.instance_id, t.due_at, CASE WHEN t.taken_by IS NULL THEN t.due_at ELSE coalesce($11::timestamptz, now()) + t.lease END, " +
-            "t.taken_by, CASE WHEN t.taken_by IS NULL THEN 0 ELSE 1 END, t.hash, t.correlation_id, t.owner_key, t.payload " +
-            "FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::interval[], $7::text[], $8::text[], $9::text[], $10::bytea[]) " +
-            "AS t (id, kind, instance_id, due_at, taken_by, lease, hash, correlation_id, owner_key, payload) ON CONFLICT (id) DO NOTHING",
+            InsertItems,
             Column(items, i => i.Item.Id), Column(items, i => StoreText.Of(i.Item.Kind)), Column(items, i => i.Item.InstanceId), Column(items, i => i.Item.DueAt.ToUniversalTime()),
             Column(items, i => Taken(i) ? i.Request.NodeId : null), Column(items, i => i.Request.ItemLease), Column(items, i => i.Item.Hash), Column(items, i => i.Item.CorrelationId),
             Column(items, i => i.Item.OwnerKey), Column(items, i => StoreText.Bytes(i.Item.Payload)), Clock());
@@ -234,6 +265,14 @@ internal sealed class PostgresCommit(IReadOnlyList<WriteRequest> requests, DateT
         for (var i = 0; i < column.Length; i++) column[i] = value(rows[i]);
         return Typed(column);
     }
+
+    /// <summary>
+    /// The rows of arrays of one length, $1, $2 and so on, as a table <c>t</c>. The functions stand in a select list: in a FROM the database keeps what each of them gives in a store
+    /// of its own first, which for a few rows costs more than to write them.
+    /// </summary>
+    /// <param name="columns">Names and types, such as <c>id text, token bigint</c>.</param>
+    public static string Rows(string columns) =>
+        "(SELECT " + string.Join(", ", columns.Split(", ").Select(static (c, i) => c.Split(' ') is [var name, var type] ? string.Create(CultureInfo.InvariantCulture, $"unnest(${i + 1}::{type}[]) AS {name}") : throw new FormatException(c))) + ") AS t";
 
     public static NpgsqlBatchCommand Statement(string sql, params NpgsqlParameter[] parameters)
     {

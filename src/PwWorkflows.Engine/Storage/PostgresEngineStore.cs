@@ -337,7 +337,7 @@ internal sealed class PostgresEngineStore : EngineStoreBase
     {
         if (leases.Count == 0) return [];
         var kept = await QueryAsync(
-            "UPDATE instance_leases l SET until = coalesce($4::timestamptz, now()) + $3 FROM unnest($1::text[], $2::bigint[]) AS t (id, token) " +
+            "UPDATE instance_leases l SET until = coalesce($4::timestamptz, now()) + $3 FROM " + PostgresCommit.ReleaseRows + " " +
             "WHERE l.instance_id = t.id AND l.token = t.token RETURNING l.instance_id, l.token",
             [leases.Select(l => l.InstanceId).ToArray(), leases.Select(l => l.Token).ToArray(), lease, NowArgument],
             static r => new Lease(r.GetString(0), r.GetInt64(1)), hot: true, ct).ConfigureAwait(false);
