@@ -262,8 +262,21 @@ public abstract class ApprovalApiTests(ApprovalServer server)
         // What a filing, the bank and partners leave behind.
         var manifest = new FilingManifest
         {
-            OrderNumber = order, ServiceSlug = "probe", Form = "499-A", Year = 2026, FilerId = "812345", LegalName = "Probe", ConfirmationNumber = "C-77", Reference = order, SubmittedAt = "now", ValuesSha256 = new('a', 64),
-            PageMapVersion = "1", PageMapSha256 = "", WorkflowDefinitionVersionId = "", WorkflowInstanceId = "", RecordedAt = Later(),
+            OrderNumber = order,
+            ServiceSlug = "probe",
+            Form = "499-A",
+            Year = 2026,
+            FilerId = "812345",
+            LegalName = "Probe",
+            ConfirmationNumber = "C-77",
+            Reference = order,
+            SubmittedAt = "now",
+            ValuesSha256 = new('a', 64),
+            PageMapVersion = "1",
+            PageMapSha256 = "",
+            WorkflowDefinitionVersionId = "",
+            WorkflowInstanceId = "",
+            RecordedAt = Later(),
             Files = [new("01-sign-in.png", 1, "", "image/png"), new("02-confirmation.png", 1, "", "image/png"), new("values.json", 1, "", "application/json")],
         };
         await InsertAsync("officer_authorizations", ("order_number", order), ("values_sha256", manifest.ValuesSha256), ("officer_name", "Olive Officer"), ("officer_title", "CEO"), ("phone", ""), ("email", ""), ("authorized_at", server.Clock.GetUtcNow()), ("recorded_by", "operator"), ("recorded_at", server.Clock.GetUtcNow()));
