@@ -1,5 +1,5 @@
+using System.Collections.Concurrent;
 using System.Data.Common;
-using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -15,7 +15,7 @@ internal sealed class PostgresEngineStore : EngineStoreBase
     // The plans of the hot statements are made once and must fit tables of any size, which only index look-ups do.
     private const string HotPlans = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c enable_bitmapscan=off -c plan_cache_mode=force_generic_plan -c jit=off";
 
-    private readonly Channel<WriteRequest> _requests = Channel.CreateUnbounded<WriteRequest>(new UnboundedChannelOptions { SingleWriter = false, SingleReader = false });
+    private readonly BlockingCollection<WriteRequest> _requests = [];
     private readonly NpgsqlDataSource _writers;
     private readonly NpgsqlDataSource _hot;
     private readonly NpgsqlDataSource _claimers;
@@ -103,11 +103,19 @@ internal sealed class PostgresEngineStore : EngineStoreBase
 
     protected override Task WriteAsync(WriteRequest request)
     {
-        if (!_requests.Writer.TryWrite(request)) throw new ObjectDisposedException(nameof(IEngineStore), "The store is closed.");
+        try
+        {
+            _requests.Add(request);
+        }
+        catch (InvalidOperationException) when (_requests.IsAddingCompleted)
+        {
+            throw new ObjectDisposedException(nameof(IEngineStore), "The store is closed.");
+        }
+
         return request.Done.Task;
     }
 
-    // A thread of its own that waits for the database itself: on a busy machine each hop from the socket's thread to one of the pool is as long as a statement.
+    // A thread of its own that waits for requests and for the database itself: no commit waits until the pool, which is busy with what is to be committed, has a thread for it.
     private void RunCommits()
     {
         var batch = new List<WriteRequest>(Options.MaxCommitsPerTransaction);
@@ -115,14 +123,16 @@ internal sealed class PostgresEngineStore : EngineStoreBase
         NpgsqlConnection? connection = null;
         try
         {
-            while (_requests.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
+            foreach (var first in _requests.GetConsumingEnumerable())
             {
                 batch.Clear();
-                while (batch.Count < Options.MaxCommitsPerTransaction && _requests.Reader.TryRead(out var request))
+                var request = first;
+                do
                 {
                     if (request.Cancellation.IsCancellationRequested) request.Done.TrySetCanceled(request.Cancellation);
                     else batch.Add(request);
                 }
+                while (batch.Count < Options.MaxCommitsPerTransaction && _requests.TryTake(out request));
 
                 if (batch.Count == 0) continue;
                 try
@@ -131,12 +141,12 @@ internal sealed class PostgresEngineStore : EngineStoreBase
                     WriteBatch(connection, batch, rewake);
                     // A stimulus that was enqueued and tried while the bookmark's transaction was under way saw no bookmark, and the wake-up in that
                     // transaction did not see the stimulus. So it is woken once more, with the next commit or when there is none.
-                    if (rewake.Count > 0 && !_requests.Reader.TryPeek(out _)) Rewake(connection, rewake);
+                    if (rewake.Count > 0 && _requests.Count == 0) Rewake(connection, rewake);
                 }
                 catch (Exception exception)
                 {
                     // Whether it was committed is not known (or the database can't be reached): each caller has to find out.
-                    foreach (var request in batch) request.Done.TrySetException(exception);
+                    foreach (var waiting in batch) waiting.Done.TrySetException(exception);
                     rewake.Clear();
                 }
             }
@@ -354,7 +364,7 @@ internal sealed class PostgresEngineStore : EngineStoreBase
     public override async ValueTask DisposeAsync()
     {
         if (Interlocked.Exchange(ref _disposed, 1) != 0) return;
-        _requests.Writer.TryComplete();
+        _requests.CompleteAdding();
         await Task.WhenAll(_loops).ConfigureAwait(false);
         await _notifier.DisposeAsync().ConfigureAwait(false);
         await _lookUps.DisposeAsync().ConfigureAwait(false);
