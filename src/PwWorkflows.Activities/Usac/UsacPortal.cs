@@ -456,14 +456,18 @@ sealed class PortalVisit
         if (screen.ShowsSecret) return await _page.ScreenshotAsync(new() { FullPage = true, Mask = [.. _map.Marks.Secrets.Select(s => _page.Locator(s))] }).ConfigureAwait(false);
         // The browser's own call takes a quarter of the processor time of Playwright's, which lays the page out anew and packs the picture as small as it can.
         var browser = await DevToolsAsync().ConfigureAwait(false);
-        var metrics = (await browser.SendAsync("Page.getLayoutMetrics").ConfigureAwait(false))!.Value.GetProperty("cssContentSize");
-        var picture = await browser.SendAsync("Page.captureScreenshot", new()
+        var layout = (await browser.SendAsync("Page.getLayoutMetrics").ConfigureAwait(false))!.Value;
+        var (whole, shown) = (layout.GetProperty("cssContentSize"), layout.GetProperty("cssLayoutViewport"));
+        var (width, height) = (whole.GetProperty("width").GetDouble(), whole.GetProperty("height").GetDouble());
+        var options = new Dictionary<string, object> { ["format"] = "png", ["optimizeForSpeed"] = true };
+        // A page that fits is pictured as it stands; for a larger one the browser lays it out at its whole size, and back again.
+        if (width > shown.GetProperty("clientWidth").GetDouble() || height > shown.GetProperty("clientHeight").GetDouble())
         {
-            ["format"] = "png",
-            ["optimizeForSpeed"] = true,
-            ["captureBeyondViewport"] = true,
-            ["clip"] = new Dictionary<string, object> { ["x"] = 0, ["y"] = 0, ["width"] = metrics.GetProperty("width").GetDouble(), ["height"] = metrics.GetProperty("height").GetDouble(), ["scale"] = 1 },
-        }).ConfigureAwait(false);
+            options["captureBeyondViewport"] = true;
+            options["clip"] = new Dictionary<string, object> { ["x"] = 0, ["y"] = 0, ["width"] = width, ["height"] = height, ["scale"] = 1 };
+        }
+
+        var picture = await browser.SendAsync("Page.captureScreenshot", options).ConfigureAwait(false);
         return picture!.Value.GetProperty("data").GetBytesFromBase64();
     }
 

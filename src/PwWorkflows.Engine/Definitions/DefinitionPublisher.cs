@@ -435,7 +435,7 @@ public sealed class DefinitionPublisher(IEngineStore store, DefinitionReader rea
             try
             {
                 foreach (var property in ActivityClass.Of(activity.GetType()).Inputs)
-                    if (property is { IsWrapped: true, AutoEvaluate: true } && property.Property.GetValue(activity) is Elsa.Workflows.Models.Input { Expression: { } expression } input)
+                    if (property is { IsWrapped: true, AutoEvaluate: true } && property.Access.Get(activity) is Elsa.Workflows.Models.Input { Expression: { } expression } input)
                         scope.Memory.Blocks[input.MemoryBlockReference().Id] = new MemoryBlock(await evaluator.EvaluateAsync(expression, property.FullType, scope));
                 payloads = await trigger.GetTriggerPayloadsAsync(context);
             }

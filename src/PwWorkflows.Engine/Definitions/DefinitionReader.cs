@@ -173,10 +173,10 @@ public sealed class DefinitionReader(ActivityRegistry registry)
                     Guard(activity, input.Name, () => ReadInputProperty(activity, input, value));
             foreach (var output in c.Outputs)
                 if (Property(e, output.JsonName) is { ValueKind: JsonValueKind.Object } value && Property(value, "memoryReference") is { ValueKind: JsonValueKind.Object } reference && Text(reference, "id") is { Length: > 0 } place)
-                    output.Property.SetValue(activity, Activator.CreateInstance(output.Property.PropertyType, new MemoryBlockReference(place)));
+                    output.Access.Set(activity, Activator.CreateInstance(output.Property.PropertyType, new MemoryBlockReference(place)));
             foreach (var port in c.Ports)
                 if (port.Property.CanWrite && port.Property.Name != nameof(Flowchart.Start) && Property(e, port.JsonName) is { ValueKind: JsonValueKind.Object } child)
-                    Guard(activity, port.PortName, () => port.Property.SetValue(activity, ReadActivity(child)));
+                    Guard(activity, port.PortName, () => port.Access.Set(activity, ReadActivity(child)));
             if (activity is Container container)
             {
                 foreach (var child in Items(e, "activities")) container.Activities.Add(ReadActivity(child));
@@ -235,17 +235,17 @@ public sealed class DefinitionReader(ActivityRegistry registry)
             if (value.ValueKind is JsonValueKind.Null or JsonValueKind.Undefined) return;
             if (input.IsWrapped)
             {
-                if (ReadExpression(value) is { } expression) input.Property.SetValue(activity, Activator.CreateInstance(input.Property.PropertyType, expression, new MemoryBlockReference()));
+                if (ReadExpression(value) is { } expression) input.Access.Set(activity, Activator.CreateInstance(input.Property.PropertyType, expression, new MemoryBlockReference()));
                 return;
             }
             if (input.ValueType == typeof(Variable) || input.ValueType.IsSubclassOf(typeof(Variable)))
             {
-                input.Property.SetValue(activity, new Variable(Text(value, "name") ?? "", null, Text(value, "id")));
+                input.Access.Set(activity, new Variable(Text(value, "name") ?? "", null, Text(value, "id")));
                 return;
             }
             if (typeof(IEnumerable<SwitchCase>).IsAssignableFrom(input.ValueType))
             {
-                input.Property.SetValue(activity, value.EnumerateArray().Select(x => new SwitchCase
+                input.Access.Set(activity, value.EnumerateArray().Select(x => new SwitchCase
                 {
                     Label = Text(x, "label") ?? "",
                     Condition = Property(x, "condition") is { } k && ReadExpression(k) is { } condition ? condition : Expression.LiteralExpression(false),
@@ -255,18 +255,18 @@ public sealed class DefinitionReader(ActivityRegistry registry)
             }
             if (typeof(IEnumerable<FlowSwitchCase>).IsAssignableFrom(input.ValueType))
             {
-                input.Property.SetValue(activity, value.EnumerateArray().Select(x => new FlowSwitchCase(Text(x, "label") ?? "",
+                input.Access.Set(activity, value.EnumerateArray().Select(x => new FlowSwitchCase(Text(x, "label") ?? "",
                     Property(x, "condition") is { } k && ReadExpression(k) is { } condition ? condition : Expression.LiteralExpression(false))).ToList());
                 return;
             }
             if (typeof(IEnumerable<HttpStatusCodeCase>).IsAssignableFrom(input.ValueType))
             {
-                input.Property.SetValue(activity, value.EnumerateArray().Select(x => new HttpStatusCodeCase(
+                input.Access.Set(activity, value.EnumerateArray().Select(x => new HttpStatusCodeCase(
                     Property(x, "statusCode") is { } code ? PlainObjectConverter.ToPlain(code).ConvertTo<int>() : 0,
                     Property(x, "activity") is { ValueKind: JsonValueKind.Object } a ? ReadActivity(a) : null)).ToList());
                 return;
             }
-            input.Property.SetValue(activity, PlainObjectConverter.ToPlain(value).ConvertTo(input.Property.PropertyType));
+            input.Access.Set(activity, PlainObjectConverter.ToPlain(value).ConvertTo(input.Property.PropertyType));
         }
 
         private void ReadConnections(JsonElement e, Flowchart chart)

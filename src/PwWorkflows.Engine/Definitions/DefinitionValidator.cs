@@ -146,7 +146,7 @@ internal sealed class DefinitionValidator(ExpressionEvaluator evaluator, EngineO
         {
             foreach (var input in ActivityClass.Of(activity.GetType()).Inputs)
             {
-                var value = input.Property.GetValue(activity);
+                var value = input.Access.Get(activity);
                 if (!input.IsWrapped)
                 {
                     if (value is Variable variable)
@@ -199,7 +199,7 @@ internal sealed class DefinitionValidator(ExpressionEvaluator evaluator, EngineO
 
         private void Outputs(IActivity activity, Scope scope)
         {
-            foreach (var output in ActivityClass.Of(activity.GetType()).Outputs) Binding(activity, output.Name, output.Property.GetValue(activity) as Output, scope);
+            foreach (var output in ActivityClass.Of(activity.GetType()).Outputs) Binding(activity, output.Name, output.Access.Get(activity) as Output, scope);
         }
 
         private void Binding(IActivity activity, string name, Output? output, Scope scope)

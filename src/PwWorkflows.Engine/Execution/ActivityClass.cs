@@ -19,6 +19,7 @@ public sealed class ActivityClass
 {
     private static readonly ConcurrentDictionary<Type, ActivityClass> Cache = new();
     private readonly ConcurrentDictionary<string, MethodInfo?> _methods = new();
+    private Func<IActivity>? _create;
 
     private ActivityClass(Type type)
     {
@@ -40,7 +41,7 @@ public sealed class ActivityClass
                 if (!outputs.Exists(o => o.Property.Name == p.Name)) outputs.Add(new OutputProperty(p, type));
             }
             else if (typeof(IActivity).IsAssignableFrom(p.PropertyType)) ports.Add(new PortProperty(p));
-            else if (typeof(IEnumerable<IActivity>).IsAssignableFrom(p.PropertyType)) ChildCollections.Add(p);
+            else if (typeof(IEnumerable<IActivity>).IsAssignableFrom(p.PropertyType)) ChildCollections.Add(PropertyAccess.Of(p));
         }
         Inputs = [.. inputs];
         Outputs = [.. outputs];
@@ -61,7 +62,7 @@ public sealed class ActivityClass
     /// <summary>Properties that hold one child.</summary>
     public PortProperty[] Ports { get; }
     /// <summary>Properties that hold children.</summary>
-    public List<PropertyInfo> ChildCollections { get; } = [];
+    internal List<PropertyAccess> ChildCollections { get; } = [];
     /// <summary>Description for the designer.</summary>
     public ActivityDescriptor Descriptor { get; }
 
@@ -80,12 +81,20 @@ public sealed class ActivityClass
     /// <summary>Makes an activity; any constructor whose parameters are all optional will do, private ones too.</summary>
     public IActivity Create()
     {
+        _create ??= FindCreate();
+        return _create();
+    }
+
+    private Func<IActivity> FindCreate()
+    {
         var constructor = ClrType.GetConstructors(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic)
             .Where(c => c.GetParameters().All(p => p.HasDefaultValue || p.GetCustomAttribute<ParamArrayAttribute>() is not null))
             .OrderBy(c => c.GetCustomAttribute<System.Text.Json.Serialization.JsonConstructorAttribute>() is null)
             .ThenBy(c => c.GetParameters().Length)
             .FirstOrDefault() ?? throw new InvalidOperationException($"{ClrType} needs a constructor that can be called without arguments.");
-        return (IActivity)constructor.Invoke([.. constructor.GetParameters().Select(p => p.ParameterType == typeof(int?) || p.ParameterType == typeof(string) ? null : p.HasDefaultValue ? p.DefaultValue : Array.CreateInstance(p.ParameterType.GetElementType()!, 0))]);
+        if (constructor.GetParameters() is not { Length: > 0 } parameters) return () => (IActivity)Activator.CreateInstance(ClrType, nonPublic: true)!;
+        object?[] arguments = [.. parameters.Select(p => p.ParameterType == typeof(int?) || p.ParameterType == typeof(string) ? null : p.HasDefaultValue ? p.DefaultValue : Array.CreateInstance(p.ParameterType.GetElementType()!, 0))];
+        return () => (IActivity)constructor.Invoke(arguments);
     }
 
     private static string GenericName(Type type) => !type.IsGenericType ? type.Name
@@ -156,6 +165,7 @@ public sealed class InputProperty
     internal InputProperty(PropertyInfo property)
     {
         Property = property;
+        Access = PropertyAccess.Of(property);
         var attribute = property.GetCustomAttribute<InputAttribute>();
         IsWrapped = typeof(Input).IsAssignableFrom(property.PropertyType);
         var type = IsWrapped && property.PropertyType.IsGenericType ? property.PropertyType.GetGenericArguments()[0] : property.PropertyType;
@@ -188,6 +198,7 @@ public sealed class InputProperty
 
     /// <summary>The property.</summary>
     public PropertyInfo Property { get; }
+    internal PropertyAccess Access { get; }
     /// <summary>Name of the input.</summary>
     public string Name { get; }
     /// <summary>Name in definition JSON.</summary>
@@ -215,7 +226,7 @@ public sealed class InputProperty
         if (!IsWrapped || !Property.PropertyType.IsGenericType || Property.DeclaringType!.Namespace!.StartsWith("Elsa.", StringComparison.Ordinal)) return false;
         var nullability = new NullabilityInfoContext().Create(Property);
         return nullability.ReadState == NullabilityState.NotNull && nullability.GenericTypeArguments[0].ReadState == NullabilityState.NotNull
-            && Property.GetValue(ActivityClass.Of(Property.ReflectedType!).Create()) is null;
+            && Access.Get(ActivityClass.Of(Property.ReflectedType!).Create()) is null;
     }
 
     private static string DefaultHint(Type type) =>
@@ -229,6 +240,7 @@ public sealed class OutputProperty
     internal OutputProperty(PropertyInfo property, Type owner)
     {
         Property = property;
+        Access = PropertyAccess.Of(property);
         var attribute = property.GetCustomAttribute<OutputAttribute>() ?? (property.Name == "Result" ? owner.GetCustomAttribute<OutputAttribute>() : null);
         Name = attribute?.Name ?? property.Name;
         JsonName = ActivityClass.Camel(property.Name);
@@ -246,6 +258,7 @@ public sealed class OutputProperty
 
     /// <summary>The property.</summary>
     public PropertyInfo Property { get; }
+    internal PropertyAccess Access { get; }
     /// <summary>Name of the output.</summary>
     public string Name { get; }
     /// <summary>Name in definition JSON.</summary>
@@ -262,6 +275,7 @@ public sealed class PortProperty
     internal PortProperty(PropertyInfo property)
     {
         Property = property;
+        Access = PropertyAccess.Of(property);
         var attribute = property.GetCustomAttribute<PortAttribute>();
         PortName = attribute?.Name ?? property.Name;
         DisplayName = attribute?.DisplayName ?? PortName;
@@ -271,6 +285,7 @@ public sealed class PortProperty
 
     /// <summary>The property.</summary>
     public PropertyInfo Property { get; }
+    internal PropertyAccess Access { get; }
     /// <summary>Name of the port.</summary>
     public string PortName { get; }
     /// <summary>Shown name.</summary>

@@ -21,9 +21,9 @@ public sealed class ActivityNode
         Index = index;
         Class = ActivityClass.Of(activity.GetType());
         NodeId = activity.NodeId;
-        Inputs = [.. Class.Inputs.Where(i => i.IsWrapped && i.AutoEvaluate).Select(i => (i, (Input?)i.Property.GetValue(activity))).Where(x => x.Item2 is not null).Select(x => (x.i, x.Item2!))];
-        RawInputs = [.. Class.Inputs.Where(i => !i.IsWrapped && i.IsSerializable && IsSimple(i.ValueType)).Select(i => (i.Name, i.Property.GetValue(activity)))];
-        _outputs = [.. Class.Outputs.Select(o => ((Output?)o.Property.GetValue(activity), o)).Where(x => x.Item1 is not null).Select(x => (x.Item1!, x.o))];
+        Inputs = [.. Class.Inputs.Where(i => i.IsWrapped && i.AutoEvaluate).Select(i => (i, (Input?)i.Access.Get(activity))).Where(x => x.Item2 is not null).Select(x => (x.i, x.Item2!))];
+        RawInputs = [.. Class.Inputs.Where(i => !i.IsWrapped && i.IsSerializable && IsSimple(i.ValueType)).Select(i => (i.Name, i.Access.Get(activity)))];
+        _outputs = [.. Class.Outputs.Select(o => ((Output?)o.Access.Get(activity), o)).Where(x => x.Item1 is not null).Select(x => (x.Item1!, x.o))];
         Retry = RetryPolicy.Read(activity);
     }
 
@@ -127,10 +127,10 @@ public sealed class CompiledWorkflow
         var c = ActivityClass.Of(activity.GetType());
         foreach (var port in c.Ports)
             // The start of a flowchart is one of its activities, which are listed below.
-            if (port.Property.GetValue(activity) is IActivity child && !c.ChildCollections.Exists(list => ((IEnumerable?)list.GetValue(activity))?.Cast<object>().Contains(child) == true))
+            if (port.Access.Get(activity) is IActivity child && !c.ChildCollections.Exists(list => ((IEnumerable?)list.Get(activity))?.Cast<object>().Contains(child) == true))
                 yield return child;
         foreach (var collection in c.ChildCollections)
-            foreach (var child in (IEnumerable)(collection.GetValue(activity) ?? Array.Empty<IActivity>()))
+            foreach (var child in (IEnumerable)(collection.Get(activity) ?? Array.Empty<IActivity>()))
                 if (child is IActivity a)
                     yield return a;
         if (activity is IHasMoreChildren more)
@@ -154,10 +154,10 @@ public sealed class CompiledWorkflow
     {
         var c = ActivityClass.Of(activity.GetType());
         foreach (var i in c.Inputs)
-            if (i.IsWrapped && i.Property.GetValue(activity) is Input input && input.MemoryBlockReference() is { Id.Length: 0 } place)
+            if (i.IsWrapped && i.Access.Get(activity) is Input input && input.MemoryBlockReference() is { Id.Length: 0 } place)
                 place.Id = $"{activity.Id}:input-{ActivityClass.Kebab(i.Name)}";
         foreach (var o in c.Outputs)
-            if (o.Property.GetValue(activity) is Output output && output.MemoryBlockReference() is { Id.Length: 0 } place)
+            if (o.Access.Get(activity) is Output output && output.MemoryBlockReference() is { Id.Length: 0 } place)
                 place.Id = $"{activity.Id}:output-{ActivityClass.Kebab(o.Name)}";
     }
 

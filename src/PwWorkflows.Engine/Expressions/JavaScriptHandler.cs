@@ -83,6 +83,7 @@ internal sealed partial class JavaScriptHandler : IExpressionHandler, IJavaScrip
 
     private static Script Prepare(string text)
     {
+        SystemTimeZones.LeaveUnsorted();
         var names = Identifier().Matches(text).Select(m => m.Value).Distinct(StringComparer.Ordinal).ToArray();
         try
         {

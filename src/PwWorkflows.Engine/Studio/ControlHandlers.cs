@@ -86,7 +86,7 @@ internal sealed class CronRunsHandler(TimeProvider time) : PropertyUIHandlerBase
 public sealed class TimeZoneChoices : DropDownOptionsProviderBase
 {
     private static readonly Lazy<ICollection<SelectListItem>> Zones = new(static () =>
-        [new("UTC", "UTC"), .. TimeZoneInfo.GetSystemTimeZones().Select(z => z.Id).Where(id => id.Contains('/', StringComparison.Ordinal)).Order(StringComparer.Ordinal).Select(id => new SelectListItem(id, id))]);
+        [new("UTC", "UTC"), .. TimeZoneInfo.GetSystemTimeZones(skipSorting: true).Select(z => z.Id).Where(id => id.Contains('/', StringComparison.Ordinal)).Order(StringComparer.Ordinal).Select(id => new SelectListItem(id, id))]);
 
     /// <inheritdoc />
     protected override ValueTask<ICollection<SelectListItem>> GetItemsAsync(PropertyInfo propertyInfo, object? context, CancellationToken cancellationToken) => ValueTask.FromResult(Zones.Value);

@@ -299,7 +299,7 @@ namespace Elsa.Workflows.Management.Activities.SetOutput
         private static Output? FindOutput(ActivityExecutionContext owner, string name)
         {
             if (owner.Activity.SyntheticProperties.TryGetValue(name, out var synthetic) && synthetic is Output known) return known;
-            return Array.Find(owner.Node.Class.Outputs, o => o.Name == name)?.Property.GetValue(owner.Activity) as Output;
+            return Array.Find(owner.Node.Class.Outputs, o => o.Name == name)?.Access.Get(owner.Activity) as Output;
         }
     }
 }
