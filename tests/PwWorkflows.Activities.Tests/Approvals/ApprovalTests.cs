@@ -37,7 +37,7 @@ public abstract class ApprovalTests(PostgresFixture? postgres) : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _database = await TestDatabase.CreateAsync(Ct, postgres?.Server);
+        _database = await TestDatabase.CreateAsync(Ct, postgres);
         foreach (var (name, role) in ((string, string)[])[("ada", "admin"), ("bob", "admin"), ("cleo", "admin"), ("otto", "operator"), ("vera", "viewer")]) await AddUserAsync(name, role);
         (_store, _audit, _desk, _links, _watch) = Node();
     }

@@ -48,7 +48,7 @@ public abstract class EffectLedgerTests(PostgresFixture? postgres) : IAsyncLifet
 
     public async ValueTask InitializeAsync()
     {
-        _database = await TestDatabase.CreateAsync(Ct, postgres?.Server);
+        _database = await TestDatabase.CreateAsync(Ct, postgres);
         _records = new EffectRecords(_database, _time);
     }
 

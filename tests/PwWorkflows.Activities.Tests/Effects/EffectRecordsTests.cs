@@ -18,7 +18,7 @@ public abstract class EffectRecordsTests(PostgresFixture? postgres) : IAsyncLife
 
     public async ValueTask InitializeAsync()
     {
-        _database = await TestDatabase.CreateAsync(Ct, postgres?.Server);
+        _database = await TestDatabase.CreateAsync(Ct, postgres);
         _ledger = new EffectLedger(_database, TimeProvider.System, NullLogger<EffectLedger>.Instance);
         _records = new EffectRecords(_database, TimeProvider.System);
         await Assert.ThrowsAsync<TimeoutException>(() => RunAsync("filing:1", _ => throw new TimeoutException("no answer")));

@@ -10,17 +10,17 @@ namespace PwWorkflows.Activities.Tests.Filings;
 
 public sealed class EvidenceOnSqliteTests : EvidenceTests
 {
-    protected override PostgresServer? Server => null;
+    protected override PostgresFixture? Postgres => null;
 }
 
 public sealed class EvidenceOnPostgresTests(PostgresFixture postgres) : EvidenceTests, IClassFixture<PostgresFixture>
 {
-    protected override PostgresServer? Server => postgres.Server;
+    protected override PostgresFixture? Postgres => postgres;
 }
 
 public abstract class EvidenceTests : IAsyncLifetime
 {
-    protected abstract PostgresServer? Server { get; }
+    protected abstract PostgresFixture? Postgres { get; }
 
     readonly UsacOptions _options = new();
     readonly FakeTimeProvider _clock = new(new DateTimeOffset(2026, 3, 30, 10, 0, 0, TimeSpan.Zero));
@@ -33,7 +33,7 @@ public abstract class EvidenceTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _database = await TestDatabase.CreateAsync(Ct, Server);
+        _database = await TestDatabase.CreateAsync(Ct, Postgres);
         _store = new(Path.Combine(_database.Folder, "objects"));
         _evidence = new(_store, _database, _options, _clock);
         _verifier = new(_store, _database, _options);

@@ -9,17 +9,38 @@ namespace PwWorkflows.Activities.Tests.Filings;
 /// <summary>One PostgreSQL server for the tests that need it.</summary>
 public sealed class PostgresFixture : IAsyncLifetime
 {
+    string? _migrated;
+
     public PostgresServer Server { get; private set; } = null!;
 
-    public async ValueTask InitializeAsync() => Server = await PostgresServer.StartAsync(CancellationToken.None);
+    /// <summary>A database with the product's tables, for copies.</summary>
+    public string Migrated => _migrated!;
 
-    public ValueTask DisposeAsync() => Server.DisposeAsync();
+    public async ValueTask InitializeAsync()
+    {
+        Server = await PostgresServer.StartAsync(CancellationToken.None);
+        _migrated = await Server.CreateDatabaseAsync(CancellationToken.None);
+        await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(_migrated) { Pooling = false }.ConnectionString);
+        await connection.OpenAsync();
+        await PwMigrations.RunAsync(connection, isPostgres: true, TimeProvider.System.GetUtcNow(), CancellationToken.None);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_migrated is not null) await Server.DropDatabaseAsync(_migrated, CancellationToken.None);
+        await Server.DisposeAsync();
+    }
 }
 
 /// <summary>The product's tables in a database of this test: a SQLite file, or a PostgreSQL database. Enlisted statements wait for <see cref="CommitAsync"/>, as in a workflow step.</summary>
 sealed class TestDatabase : IPwDatabase, IAsyncDisposable
 {
+    const string FileName = "pw.db";
+
     readonly string _folder = Directory.CreateTempSubdirectory("pw-filings-").FullName;
+    // The product's tables, made once: each test begins with a copy.
+    static readonly Lazy<Task<byte[]>> MigratedFile = new(MigrateFileAsync);
+
     readonly PostgresServer? _server;
     readonly string _connectionString;
     readonly SemaphoreSlim _writer = new(1, 1);
@@ -28,19 +49,29 @@ sealed class TestDatabase : IPwDatabase, IAsyncDisposable
     TestDatabase(PostgresServer? server, string? connectionString)
     {
         _server = server;
-        _connectionString = connectionString ?? $"Data Source={Path.Combine(_folder, "pw.db")};Pooling=False";
+        _connectionString = connectionString ?? $"Data Source={Path.Combine(_folder, FileName)};Pooling=False";
     }
 
     public bool IsPostgres => _server is not null;
 
     public string Folder => _folder;
 
-    public static async Task<TestDatabase> CreateAsync(CancellationToken ct, PostgresServer? server = null)
+    public static async Task<TestDatabase> CreateAsync(CancellationToken ct, PostgresFixture? postgres = null)
     {
-        var database = new TestDatabase(server, server is null ? null : await server.CreateDatabaseAsync(ct));
-        await using var connection = await database.OpenAsync(ct);
-        await PwMigrations.RunAsync(connection, database.IsPostgres, TimeProvider.System.GetUtcNow(), ct);
+        if (postgres is not null) return new(postgres.Server, await postgres.Server.CreateDatabaseAsync(ct, postgres.Migrated));
+        var database = new TestDatabase(null, null);
+        await File.WriteAllBytesAsync(Path.Combine(database._folder, FileName), await MigratedFile.Value, ct);
         return database;
+    }
+
+    static async Task<byte[]> MigrateFileAsync()
+    {
+        var database = new TestDatabase(null, null);
+        await using (var connection = await database.OpenAsync(CancellationToken.None))
+            await PwMigrations.RunAsync(connection, isPostgres: false, TimeProvider.System.GetUtcNow(), CancellationToken.None);
+        var file = await File.ReadAllBytesAsync(Path.Combine(database._folder, FileName));
+        await database.DisposeAsync();
+        return file;
     }
 
     public async Task<T> ReadAsync<T>(Func<DbConnection, CancellationToken, Task<T>> read, CancellationToken ct)

@@ -37,7 +37,7 @@ public abstract class JobTests(PostgresFixture? postgres) : IAsyncLifetime
 
     public virtual async ValueTask InitializeAsync()
     {
-        Database = await TestDatabase.CreateAsync(Ct, postgres?.Server);
+        Database = await TestDatabase.CreateAsync(Ct, postgres);
         Sandbox = await SandboxHost.StartAsync(new SandboxOptions { Urls = "http://127.0.0.1:0", SmtpPort = 0, TimeProvider = Time }, Ct);
         Build();
     }

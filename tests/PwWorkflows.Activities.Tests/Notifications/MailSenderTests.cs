@@ -520,7 +520,7 @@ public sealed class MailSlotTests(PostgresFixture postgres) : IClassFixture<Post
     public async Task Nodes_whose_clocks_differ_share_the_slots_of_one_minute()
     {
         var ct = TestContext.Current.CancellationToken;
-        await using var database = await TestDatabase.CreateAsync(ct, postgres.Server);
+        await using var database = await TestDatabase.CreateAsync(ct, postgres);
         var now = TimeProvider.System.GetUtcNow();
         var (behind, ahead) = (new MailSlots(database, new FakeTimeProvider(now.AddHours(-1)), 2), new MailSlots(database, new FakeTimeProvider(now.AddHours(1)), 2));
         Assert.Equal(0, await behind.TryTakeAsync(limited: true, ct));

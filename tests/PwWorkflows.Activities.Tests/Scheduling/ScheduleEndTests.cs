@@ -21,7 +21,7 @@ public abstract class ScheduleEndTests(PostgresFixture? postgres) : IAsyncLifeti
 
     public async ValueTask InitializeAsync()
     {
-        _database = await TestDatabase.CreateAsync(Ct, postgres?.Server);
+        _database = await TestDatabase.CreateAsync(Ct, postgres);
         _engine = new FakeEngine(_database);
         _book = new ScheduleBook(_database, _engine, TimeProvider.System, NullLogger<ScheduleBook>.Instance);
         var settings = ScheduleSettings.OfCadence("0 * * * *", null, null, null) with { Overlap = Overlap.Allow };

@@ -12,8 +12,7 @@ using UglyToad.PdfPig;
 namespace PwWorkflows.Activities.Tests.Usac;
 
 /// <summary>A real Chromium against the sandbox portal over HTTP.</summary>
-[Collection("usac-portal")]
-public sealed class FilingTests
+public sealed class FilingTests : IClassFixture<PortalFixture>
 {
     readonly PortalFixture _portal;
     readonly EvidenceInMemory _evidence = new();

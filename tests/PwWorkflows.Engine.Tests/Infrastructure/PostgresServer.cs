@@ -60,11 +60,11 @@ public sealed class PostgresServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Makes an empty database and returns its connection string.</summary>
-    public async Task<string> CreateDatabaseAsync(CancellationToken ct)
+    /// <summary>Makes a database and returns its connection string: an empty one, or a copy of another to which nobody is connected.</summary>
+    public async Task<string> CreateDatabaseAsync(CancellationToken ct, string? template = null)
     {
         var name = string.Create(CultureInfo.InvariantCulture, $"pw_{Environment.ProcessId}_{Interlocked.Increment(ref _databases)}_{Guid.NewGuid().ToString("N")[..6]}");
-        await ExecuteAsync($"CREATE DATABASE {name}", ct);
+        await ExecuteAsync(template is null ? $"CREATE DATABASE {name}" : $"CREATE DATABASE {name} TEMPLATE {new NpgsqlConnectionStringBuilder(template).Database}", ct);
         return new NpgsqlConnectionStringBuilder(_connectionString) { Database = name }.ConnectionString;
     }
 
