@@ -19,8 +19,9 @@ internal abstract class PropertyAccess
     /// <summary>The access to a property of a class.</summary>
     public static PropertyAccess Of(PropertyInfo property)
     {
-        // Code for a value type is shared with no other: reflection does as well.
+        // Code for a value type is shared with no other: reflection serves as well.
         if (property.PropertyType.IsValueType || property.DeclaringType is not { IsValueType: false, IsInterface: false }) return new Reflected(property);
+        // No property is declared by object: naming these types is what has the code that all others share compiled ahead.
         var access = property.DeclaringType == typeof(object) ? new Shared<object, object>() : (Shared)Activator.CreateInstance(typeof(Shared<,>).MakeGenericType(property.DeclaringType, property.PropertyType))!;
         access.Bind(property);
         return access;
