@@ -79,11 +79,7 @@ public sealed class ActivityClass
     });
 
     /// <summary>Makes an activity; any constructor whose parameters are all optional will do, private ones too.</summary>
-    public IActivity Create()
-    {
-        _create ??= FindCreate();
-        return _create();
-    }
+    public IActivity Create() => (_create ??= FindCreate())();
 
     private Func<IActivity> FindCreate()
     {

@@ -3,7 +3,7 @@ using System.Reflection;
 namespace PwWorkflows.Engine.Execution;
 
 /// <summary>
-/// Reads and writes one property of activities. Reflection compiles a method for each accessor that is called twice, some five hundred in a server that loads our own
+/// Reads and writes one property of activities. Reflection compiles a method for each accessor that is called twice, some four hundred in a server that loads our own
 /// definitions; these delegates share the code that is compiled ahead.
 /// </summary>
 internal abstract class PropertyAccess

@@ -9,25 +9,23 @@ namespace PwWorkflows.Activities.Tests.Filings;
 /// <summary>One PostgreSQL server for the tests that need it.</summary>
 public sealed class PostgresFixture : IAsyncLifetime
 {
-    string? _migrated;
-
     public PostgresServer Server { get; private set; } = null!;
 
     /// <summary>A database with the product's tables, for copies.</summary>
-    public string Migrated => _migrated!;
+    public string Migrated { get; private set; } = null!;
 
     public async ValueTask InitializeAsync()
     {
         Server = await PostgresServer.StartAsync(CancellationToken.None);
-        _migrated = await Server.CreateDatabaseAsync(CancellationToken.None);
-        await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(_migrated) { Pooling = false }.ConnectionString);
+        Migrated = await Server.CreateDatabaseAsync(CancellationToken.None);
+        await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(Migrated) { Pooling = false }.ConnectionString);
         await connection.OpenAsync();
         await PwMigrations.RunAsync(connection, isPostgres: true, TimeProvider.System.GetUtcNow(), CancellationToken.None);
     }
 
     public async ValueTask DisposeAsync()
     {
-        if (_migrated is not null) await Server.DropDatabaseAsync(_migrated, CancellationToken.None);
+        if (Migrated is not null) await Server.DropDatabaseAsync(Migrated, CancellationToken.None);
         await Server.DisposeAsync();
     }
 }
@@ -37,10 +35,10 @@ sealed class TestDatabase : IPwDatabase, IAsyncDisposable
 {
     const string FileName = "pw.db";
 
-    readonly string _folder = Directory.CreateTempSubdirectory("pw-filings-").FullName;
     // The product's tables, made once: each test begins with a copy.
     static readonly Lazy<Task<byte[]>> MigratedFile = new(MigrateFileAsync);
 
+    readonly string _folder = Directory.CreateTempSubdirectory("pw-filings-").FullName;
     readonly PostgresServer? _server;
     readonly string _connectionString;
     readonly SemaphoreSlim _writer = new(1, 1);
@@ -66,12 +64,10 @@ sealed class TestDatabase : IPwDatabase, IAsyncDisposable
 
     static async Task<byte[]> MigrateFileAsync()
     {
-        var database = new TestDatabase(null, null);
+        await using var database = new TestDatabase(null, null);
         await using (var connection = await database.OpenAsync(CancellationToken.None))
             await PwMigrations.RunAsync(connection, isPostgres: false, TimeProvider.System.GetUtcNow(), CancellationToken.None);
-        var file = await File.ReadAllBytesAsync(Path.Combine(database._folder, FileName));
-        await database.DisposeAsync();
-        return file;
+        return await File.ReadAllBytesAsync(Path.Combine(database._folder, FileName));
     }
 
     public async Task<T> ReadAsync<T>(Func<DbConnection, CancellationToken, Task<T>> read, CancellationToken ct)

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -46,6 +47,10 @@ public sealed class FilingTests : IClassFixture<PortalFixture>
         string[] pages = ["00-filings-before", "10-block-1", "11-block-2a", "12-block-2b", "13-block-2c", "14-block-3", "15-block-4a", "16-block-4b", "17-block-5", "18-block-6",
             "80-review", "85-certify-before-submission", "90-confirmation", "91-filings-after"];
         Assert.All(pages, p => Assert.True(_evidence.Files[p + ".png"] is [0x89, (byte)'P', (byte)'N', (byte)'G', ..], p));
+        // A picture begins with its width and height: the window's for a page that fits, the whole page's for one that does not.
+        (int Width, int Height) SizeOf(string page) => (BinaryPrimitives.ReadInt32BigEndian(_evidence.Files[page + ".png"].AsSpan(16)), BinaryPrimitives.ReadInt32BigEndian(_evidence.Files[page + ".png"].AsSpan(20)));
+        Assert.Equal((1280, 900), SizeOf("00-filings-before"));
+        Assert.True(SizeOf("80-review") is (1280, > 2000), $"{SizeOf("80-review")}");
         using var confirmation = PdfDocument.Open(_evidence.Files["confirmation.pdf"]);
         Assert.Contains(filed.Form.ConfirmationNumber, string.Concat(confirmation.GetPages().Select(p => p.Text)), StringComparison.Ordinal);
         using var copy = PdfDocument.Open(_evidence.Files["filed-form.pdf"]);

@@ -7,7 +7,7 @@ public sealed class Fulfilment : IBench
 {
     private const int Clients = 8;
 
-    /// <summary>Orders before the first that counts: while the compilers still work on what an order runs, they take half of the machine. Told in a row of their own.</summary>
+    /// <summary>Orders before the first that counts: while the compilers still work on what an order runs, they take nearly half of the server's time. Told in a row of their own.</summary>
     private const int Warm = 4_000;
 
     public string Name => "fulfilment";

@@ -75,7 +75,7 @@ public static class Pw
         // Most servers of tests live for seconds: code compiled a second time, better, seldom pays them back. Only what is called thousands of times is (4096; the setting is hexadecimal).
         start.Environment["DOTNET_TieredPGO"] = "0";
         start.Environment["DOTNET_TC_CallCountThreshold"] = "1000";
-        // Code pages that are never writable and executable at once are for servers that strangers reach; they cost a start its twentieth part.
+        // Code pages that are never writable and executable at once are for servers that strangers reach; they make each start slower.
         start.Environment["DOTNET_EnableWriteXorExecute"] = "0";
         foreach (var (name, value) in environment) start.Environment[name] = value;
         return start;
